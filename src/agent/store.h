@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What the agent must still know after a restart: the flags' identities and the runs, in SQLite
+ * (<state>/agent/flagman.db, WAL).  The share reflects state and never holds it.
+ *
+ * Writes are grouped: store_begin() at the first write of a loop's turn, store_commit() at its
+ * end; a commit does not sync (a flag without a row is replaced), store_commit_durable() does and
+ * must come before a claim is given up (EXEC_SPENT).
+ *
+ * Every function that can fail returns 0 or -errno (-EIO for SQLite's own errors, -ENOSPC for a
+ * full disk, -EUCLEAN for a damaged data base) and logs nothing; store_error() has the words.
+ * Statements are prepared once and kept.
+ */
+#ifndef FLAGMAN_AGENT_STORE_H
+#define FLAGMAN_AGENT_STORE_H
+
+#include "agent/run.h"
+#include "common/fd.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct store;
+
+/* DIRFD is <state>/agent, PATH its path.  Makes or upgrades the schema (user_version).  A damaged
+ * file is put aside as flagman.db.damaged-<time> and a new one made: *RET_DAMAGED tells. */
+int store_open(const char *path, struct store **ret, bool *ret_damaged);
+struct store *store_close(struct store *s);
+const char *store_error(const struct store *s);
+
+int store_begin(struct store *s); /* idempotent */
+int store_commit(struct store *s); /* nothing to do is fine */
+int store_commit_durable(struct store *s);
+bool store_dirty(const struct store *s); /* a transaction is open */
+
+/*
+ * Flags.  One row for each action that has (or had) a flag: the token and identity under which it
+ * is, or was, published, and what it showed.
+ */
+struct stored_flag {
+	const char *object, *group, *action; /* borrowed for the call */
+	struct token token;
+	struct file_id id;
+	const char *boot; /* 32 hex digits */
+	enum state state; /* what it showed of its own: never STATE_BLOCKED */
+	uint64_t run;	  /* the run whose result it shows; 0: none */
+	int64_t since;	  /* us since 1970 */
+	const char *note; /* shown text ("called off", ...), or NULL */
+};
+int store_put_flag(struct store *s, const struct stored_flag *f); /* insert or replace */
+int store_delete_flag(struct store *s, const char *object, const char *group, const char *action);
+typedef void store_flag_handler(const struct stored_flag *f, void *userdata);
+int store_each_flag(struct store *s, store_flag_handler *handler, void *userdata);
+
+/* The directories of the boards as last known good: for "is not the recorded inode". */
+int store_put_directory(struct store *s, const char *path, const struct file_id *id);
+/* -ENOENT when not recorded. */
+int store_get_directory(struct store *s, const char *path, struct file_id *ret);
+
+/* Runs. */
+int store_put_run(struct store *s, const struct run *r); /* insert or update, by id */
+/* Fills *RET (the caller run_done()s it); -ENOENT. */
+int store_get_run(struct store *s, uint64_t id, struct run *ret);
+int store_get_run_by_token(struct store *s, const struct token *t, struct run *ret);
+uint64_t store_last_run_id(struct store *s); /* 0: none */
+/* Runs that have not ended (starting, waiting, running), oldest first. */
+typedef bool store_run_handler(const struct run *r, void *userdata); /* false: stop */
+int store_each_open_run(struct store *s, store_run_handler *handler, void *userdata);
+/* Newest first; NULL or "" names match all; LIMIT 0: all; OPEN: with those not ended. */
+int store_each_run(struct store *s, const char *object, const char *group, const char *action,
+	unsigned limit, bool open, store_run_handler *handler, void *userdata);
+/* Claimed runs of an action since REALTIME: at most MAX times, newest first; returns how many. */
+int store_starts_since(struct store *s, const char *object, const char *group, const char *action,
+	int64_t since, int64_t *ret, unsigned max);
+
+/* Output of ended runs: head and tail with LEFT_OUT bytes between them (each may be empty). */
+int store_put_output(struct store *s, uint64_t run, const struct buf *head, const struct buf *tail,
+	uint64_t left_out);
+int store_get_output(struct store *s, uint64_t run, struct buf *head, struct buf *tail,
+	uint64_t *ret_left_out); /* -ENOENT */
+
+/* Tokens whose run is noted as ended but whose claim may still exist: for EXEC_SPENT. */
+int store_put_spent(struct store *s, const struct token *t); /* also: this token may never run */
+bool store_is_spent(struct store *s, const struct token *t); /* a run of it ended, or put_spent */
+
+/* Retention: keep RUNS for each action, none older than AGE us, SIZE bytes of output in all. */
+int store_prune(struct store *s, uint32_t runs, uint64_t age, uint64_t size);
+
+#endif

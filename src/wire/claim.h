@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The claim: <state>/runs/<token>/, a directory of the executor's.
+ *
+ *	status   struct claim_status, rewritten in place by the runner
+ *	output   what the command wrote: a head, then a ring for the tail
+ *	alive    a FIFO that the runner holds open; a byte in it says "look", its hang-up "I ended"
+ *	started  empty until just before exec; then "<boot-id> <pid> <start time>\n": the session to kill
+ *	plan     what an adopting executor must know: struct claim_plan
+ *	stop     exists when it was told to stop; one byte, enum stop_reason
+ *	result   struct claim_result; temporary, fsync, rename
+ *
+ * Making the directory is the claim (mkdir or a rename that may not replace): it succeeds once.
+ * The executor passes the agent descriptors of status, output (read-only) and alive.
+ */
+#ifndef FLAGMAN_CLAIM_H
+#define FLAGMAN_CLAIM_H
+
+#include "wire/exec.h"
+
+#include <stdint.h>
+
+#define CLAIM_VERSION 1
+
+struct claim_status {
+	uint32_t version;
+	uint32_t sequence;     /* odd while it is being written; equal to sequence2 when whole */
+	uint64_t output_total; /* bytes that the command wrote */
+	uint64_t output_head;  /* file bytes 0..head are its beginning */
+	uint64_t output_ring;  /* size of the ring behind the head; total > head + ring: bytes are lost */
+	uint32_t percent;      /* UINT32_MAX: none reported */
+	uint32_t pad;
+	char text[256];	       /* STATUS= as reported, made one line; NUL-terminated */
+	uint32_t sequence2;
+	uint32_t pad2;
+};
+
+struct claim_result {
+	uint32_t version;
+	uint32_t pad;
+	struct run_end end; /* stop and success are the executor's to fill */
+};
+
+/* A whole claim_status, read with a few tries; 0, -EAGAIN, -EBADMSG or -errno. */
+int claim_status_read(int fd, struct claim_status *ret);
+/* Writes it in place, bumping the sequence. */
+int claim_status_write(int fd, struct claim_status *s);
+
+/*
+ * The output in order: head, then tail; *RET_LEFT_OUT bytes lie between.  Appends at most LIMIT
+ * bytes to the two buffers (the head's beginning, the tail's end).  0 or -errno.
+ */
+struct buf;
+int claim_output_read(int fd, const struct claim_status *s, struct buf *head, struct buf *tail,
+	uint64_t *ret_left_out);
+
+#endif
