@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Fixtures.  The programs come from FLAGMAN_BIN (the bin directory of a build).
 
-A test that can't run fails: nothing here is ever left out quietly.  Tests marked `root` need several
-users and are not collected for an ordinary user; those marked `ordinary` are not for root.
+A test that can't run fails: nothing here is ever left out quietly.  Tests marked `root` need
+several users and are not collected for an ordinary user; those marked `ordinary` are not for root.
 """
 
 import os

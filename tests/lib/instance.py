@@ -120,7 +120,8 @@ class Instance:
         lines = [f"object: {obj}", "action-group:"]
         if name:
             lines.append(f"  name: {name}")
-        lines += ["  directory:", f"    path: {path or self.share}", f"    group: {self.people.group}"]
+        lines += ["  directory:", f"    path: {path or self.share}",
+                  f"    group: {self.people.group}"]
         lines += _block(directory, 4)
         if file:
             lines += ["  file:"] + _block(file, 4)
