@@ -9,7 +9,8 @@
  *
  * Threat: names and output come from strangers.  The message is made printable as a whole before
  * it is written (control characters, invalid UTF-8 and newlines become \xNN), so that no caller
- * needs to remember.
+ * needs to remember.  A reader that hangs or is gone costs the line (after 200 ms, once), never the
+ * process; the lines lost are counted and told.
  */
 #ifndef FLAGMAN_LOG_H
 #define FLAGMAN_LOG_H
@@ -29,7 +30,8 @@ void log_error(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 void log_warning(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 void log_info(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 void log_debug(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
-/* At most once a second for each call site; says how many were left out. */
+/* A warning, at most once a second for each call site; says how many were left out.  Returns
+ * whether it was written. */
 struct log_limit {
 	unsigned long long last_usec;
 	unsigned suppressed;

@@ -4,8 +4,13 @@
  *
  * A message begins with struct wire_header; its size says which struct it is as much as its type
  * does, and both must agree (the receiver has a table).  Nothing is parsed.  What does not fit the
- * table -- size, version, type, number of descriptors -- is the peer's breach of contract and
- * ends the channel: -EBADMSG.
+ * table -- size, version, type, number of descriptors, a string without its NUL -- is the peer's
+ * breach of contract and ends the channel: -EBADMSG.  So a handler may use each char array that the
+ * table names as a string.  What the table can't know (enums, counts such as exec_spent.n, ids) is
+ * the handler's to check.
+ *
+ * A process that is out of descriptors gets a message without those that came with it if its type
+ * may come without; else the channel ends with -EMFILE, which is nobody's breach.
  *
  * Sending never blocks: what the socket does not take at once is queued, in order, and goes when
  * it can (CHANNEL_QUEUE_MAX bytes; a peer that does not read is a fault: -ENOBUFS).
@@ -28,18 +33,28 @@ struct wire_header {
 	uint32_t size; /* of the whole message; filled in */
 };
 
+/* A char array in a message, which must hold a NUL. */
+struct wire_string {
+	uint16_t offset, size; /* size 0: end of the list */
+};
+#define WIRE_STRING(type, field) {offsetof(type, field), sizeof(((type *)0)->field)}
+
 /* What a type must look like; type is the index.  size 0: not allowed in this direction. */
 struct wire_type {
 	size_t size;
 	unsigned min_fds, max_fds;
+	const struct wire_string *strings; /* or NULL: it has none */
 };
+/* WIRE_TYPE(struct exec_own, 1, 1), WIRE_TYPE(struct exec_text, 0, 0, text_strings) */
+#define WIRE_TYPE(type, min, max, ...) {sizeof(type), (min), (max), (__VA_ARGS__ + 0)}
 
 struct channel;
 
 /*
  * One call for each message.  FDS are the callee's to keep (set the entry to -1) or else closed
- * when it returns.  MESSAGE is NULL once, when the channel is over: ERROR is 0 at a regular end, or
- * -errno (-EBADMSG: breach).  The channel may be freed from within.
+ * when it returns.  MESSAGE is NULL once, when the channel is over: ERROR is 0 when the peer closed
+ * it (after all that it had sent), or -errno (-EBADMSG: breach).  The channel may be freed from
+ * within; after its end it still must be.
  */
 typedef void channel_handler(struct channel *c, const struct wire_header *message, int *fds,
 	size_t n_fds, int error, void *userdata);
@@ -50,7 +65,8 @@ int channel_new(sd_event *event, int fd, const struct wire_type *types, size_t n
 struct channel *channel_free(struct channel *c); /* NULL is fine; returns NULL */
 
 /* SIZE bytes at MESSAGE, which begins with a header whose type is set.  FDS stay the caller's (they
- * are duplicated if queued).  0 or -errno. */
+ * are duplicated if queued).  0 or -errno: -EPIPE when the peer is gone or the channel over (what
+ * the peer had sent, and the end, still come to the handler), -ENOBUFS, -EMFILE, -ENOMEM. */
 int channel_send(struct channel *c, void *message, size_t size, const int *fds, size_t n_fds);
 /* Priority of reading it: sd_event_source_set_priority(3). */
 int channel_set_priority(struct channel *c, int64_t priority);
@@ -58,9 +74,11 @@ int channel_set_priority(struct channel *c, int64_t priority);
 int channel_pause(struct channel *c, int paused);
 int channel_fd(const struct channel *c);
 
-/* The same wire, without a loop: for the CLI and the runner.  Blocking. */
+/* The same wire, without a loop: for the CLI and the runner.  Blocking, if FD is; 0 or -errno.
+ * These two need no libsystemd. */
 int wire_send(int fd, void *message, size_t size, const int *fds, size_t n_fds);
-/* Up to SIZE bytes into MESSAGE, checked against TYPES; *RET_SIZE 0 at the end of the stream. */
+/* Up to SIZE bytes into MESSAGE (aligned like a struct), checked against TYPES; *RET_SIZE is 0 at
+ * the end of the stream.  FDS holds WIRE_FDS_MAX; the received ones are the caller's. */
 int wire_receive(int fd, const struct wire_type *types, size_t n, void *message, size_t size,
 	size_t *ret_size, int *fds, size_t *ret_n_fds);
 

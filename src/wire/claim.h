@@ -41,14 +41,17 @@ struct claim_result {
 	struct run_end end; /* stop and success are the executor's to fill */
 };
 
-/* A whole claim_status, read with a few tries; 0, -EAGAIN, -EBADMSG or -errno. */
+/* A whole claim_status, read with a few tries; 0, -EAGAIN (being written, or its writer died in
+ * the middle), -EBADMSG or -errno. */
 int claim_status_read(int fd, struct claim_status *ret);
-/* Writes it in place, bumping the sequence. */
+/* Writes it in place, bumping the sequence; version and sequences are filled in.  A sequence of 0
+ * says that the file is new and empty: that takes one write instead of three. */
 int claim_status_write(int fd, struct claim_status *s);
 
 /*
- * The output in order: head, then tail; *RET_LEFT_OUT bytes lie between.  Appends at most LIMIT
- * bytes to the two buffers (the head's beginning, the tail's end).  0 or -errno.
+ * The output in order: head, then tail; *RET_LEFT_OUT bytes lie between.  Appends to the two
+ * buffers no more than they have room for by their own maxima (the head's beginning, the tail's
+ * end).  0 or -errno.
  */
 struct buf;
 int claim_output_read(int fd, const struct claim_status *s, struct buf *head, struct buf *tail,

@@ -83,7 +83,7 @@ struct view_press {
 	uint32_t locks; /* list */
 	uint8_t serialise, when_busy, while_running, missed; /* the enums of config.h */
 	uint8_t cancel_by_press;
-	uint8_t pad[3];
+	uint8_t pad[7]; /* to the end: no byte of the executor's memory slips in */
 };
 
 struct view_drop {
@@ -96,6 +96,16 @@ struct view_drop {
 
 struct view_labels {
 	uint32_t label[STATE_MAX_]; /* strings or 0 */
+};
+
+/* How many values the small enums of config.h have: the image holds no others.  Wire does not know
+ * config.h, so the executor asserts that these are right. */
+enum view_limits {
+	VIEW_SERIALISE_N = 3,
+	VIEW_WHEN_BUSY_N = 2,
+	VIEW_WHILE_RUNNING_N = 2,
+	VIEW_MISSED_N = 2,
+	VIEW_AFTER_N = 2,
 };
 
 /* Read side (wire/view.c). */
@@ -111,7 +121,8 @@ struct view {
 };
 
 /* Maps FD (which stays the caller's).  Every offset, index, list and string is checked once, here,
- * so that nothing else has to.  0, -EBADMSG, or -errno. */
+ * so that nothing else has to; an image that is not sealed is refused (it could change, or shrink
+ * under the mapping).  0, -EBADMSG, or -errno. */
 int view_map(int fd, struct view **ret);
 void view_unmap(struct view *v); /* NULL is fine */
 
@@ -129,8 +140,10 @@ struct view_builder;
 struct view_builder *view_builder_new(void);
 void view_builder_free(struct view_builder *b);
 uint32_t view_add_string(struct view_builder *b, const char *s); /* NULL: 0 */
+/* NULL-terminated; NULL or no strings: 0.  Empty strings are left out. */
 uint32_t view_add_list(struct view_builder *b, char *const *strings);
-/* The arrays are copied.  Returns a sealed memfd, or -errno. */
+/* The arrays are copied; of COUNTS the offsets, magic, version and size are filled in here.  What
+ * went wrong while adding is reported here too.  Returns a sealed memfd, or -errno. */
 int view_finish(struct view_builder *b, const struct view_header *counts,
 	const struct view_base *bases, const struct view_board *boards,
 	const struct view_action *actions, const struct view_press *press,

@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The run specification: what the executor tells a runner, in one message, after the claim.
+ *
+ * A runner knows no configuration.  It is forked by the nursery (the flagman-runner that flagmand
+ * started, which holds nothing), gets three descriptors at its birth (struct runner_birth) and
+ * waits.  Everything that makes it a run comes here: who, where, with what limits and rights, what
+ * to execute in which environment.  The executor is trusted, yet the message is checked whole:
+ * lengths, counts, terminators, nothing left over.
+ *
+ *	spec_encode(&buf, &spec);                       executor
+ *	spec_send(fd, buf.data, buf.len, fds, n);
+ *	spec_receive(fd, &memory, &size, fds, &n);      runner
+ *	spec_decode(memory, size, &spec);               pointers lead into MEMORY
+ */
+#ifndef FLAGMAN_SPEC_H
+#define FLAGMAN_SPEC_H
+
+#include "common/buf.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+#define SPEC_SIZE_MAX (128U * 1024) /* fits one packet of a socket's default buffer */
+#define SPEC_LIMITS   16	    /* RLIM_NLIMITS */
+#define SPEC_FDS_MAX  4
+
+/* The claim's files (claim.h tells what they are). */
+#define CLAIM_STATUS	 "status"
+#define CLAIM_OUTPUT	 "output"
+#define CLAIM_ALIVE	 "alive"
+#define CLAIM_STARTED	 "started"
+#define CLAIM_RESULT	 "result"
+#define CLAIM_RESULT_NEW "result.new" /* made beforehand, so that a full disk can't take the end */
+#define CLAIM_STARTED_SIZE 128	      /* bytes of `started`, likewise: zeros until the start */
+
+enum spec_flag {
+	SPEC_IDENTITY = 1,	    /* set groups, ids and capabilities: flagmand is privileged */
+	SPEC_NO_NEW_PRIVILEGES = 2, /* prctl(2) */
+	SPEC_CGROUP = 4,	    /* a descriptor of the run's cgroup comes with it */
+	SPEC_SCRIPT = 8,	    /* then one of a script's text, to be number 3 of the command */
+};
+
+enum spec_leftovers { SPEC_LEAVE, SPEC_KILL, SPEC_WAIT }; /* as enum leftovers of config.h */
+
+struct spec_limit {
+	uint64_t soft, hard; /* UINT64_MAX: infinity */
+};
+
+struct spec {
+	uint32_t flags; /* enum spec_flag */
+	uint32_t uid, gid;
+	uint32_t umask;
+	int32_t nice; /* 0: as it is */
+	uint32_t leftovers;
+	uint32_t limits_set; /* bit by RLIMIT_ number */
+	uint32_t n_groups;
+	uint64_t ambient, bounding; /* capabilities, bit by number */
+	uint64_t output_limit;
+	struct spec_limit limits[SPEC_LIMITS];
+	const uint32_t *groups;
+	const char *directory;
+	char *const *argv; /* NULL-terminated, at least one */
+	char *const *env;  /* NULL-terminated */
+};
+
+/* What the executor sends the nursery for a new runner; descriptors: the runner's end of its
+ * socket pair, the directory that will be its claim, its notification socket. */
+struct runner_birth {
+	uint32_t magic; /* RUNNER_BIRTH_MAGIC */
+};
+#define RUNNER_BIRTH_MAGIC 0x62726e72U
+#define RUNNER_BIRTH_FDS   3
+#define RUNNER_SOCKET_FD   3 /* of the nursery, when it starts */
+
+/* Appends the message to OUT (a maximum of SPEC_SIZE_MAX fits).  0 or -errno. */
+int spec_encode(struct buf *out, const struct spec *s);
+
+/* MEMORY stays the caller's and is pointed into; the spec is freed with free(3). 0, -EBADMSG,
+ * -ENOMEM. */
+int spec_decode(const void *memory, size_t size, struct spec **ret);
+
+/* One packet with descriptors.  0 or -errno. */
+int spec_send(int fd, const void *data, size_t size, const int *fds, size_t n_fds);
+/* One packet of any size up to SPEC_SIZE_MAX, allocated; *RET_SIZE 0 when the peer has hung up.
+ * FDS has room for SPEC_FDS_MAX.  0 or -errno. */
+int spec_receive(int fd, void **ret, size_t *ret_size, int *fds, size_t *ret_n_fds);
+
+#endif
