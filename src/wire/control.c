@@ -51,7 +51,7 @@ static const struct wire_string end_strings[] = {
 	{0},
 };
 
-#define REQUEST(max_fds) WIRE_TYPE(struct control_request, 0, max_fds, request_strings)
+#define REQUEST(max_fds) WIRE_TEXT(struct control_request, 0, max_fds, request_strings)
 
 const struct wire_type control_from_client[CONTROL_TYPE_MAX_] = {
 	[CONTROL_STATUS] = REQUEST(0),
@@ -66,9 +66,9 @@ const struct wire_type control_from_client[CONTROL_TYPE_MAX_] = {
 };
 
 const struct wire_type control_from_agent[CONTROL_TYPE_MAX_] = {
-	[CONTROL_ACTION] = WIRE_TYPE(struct control_action, 0, 0, action_strings),
-	[CONTROL_RECORD] = WIRE_TYPE(struct control_run, 0, 0, run_strings),
+	[CONTROL_ACTION] = WIRE_TEXT(struct control_action, 0, 0, action_strings),
+	[CONTROL_RECORD] = WIRE_TEXT(struct control_run, 0, 0, run_strings),
 	[CONTROL_OUTPUT] = WIRE_TYPE(struct control_output, 0, 0),
-	[CONTROL_FACT] = WIRE_TYPE(struct control_fact, 0, 0, fact_strings),
-	[CONTROL_END] = WIRE_TYPE(struct control_end, 0, 0, end_strings),
+	[CONTROL_FACT] = WIRE_TEXT(struct control_fact, 0, 0, fact_strings),
+	[CONTROL_END] = WIRE_TEXT(struct control_end, 0, 0, end_strings),
 };

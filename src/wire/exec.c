@@ -42,7 +42,7 @@ static const struct wire_string reloaded_strings[] = {
 
 const struct wire_type exec_from_agent[EXEC_TYPE_MAX_] = {
 	[EXEC_ADOPTED] = WIRE_TYPE(struct exec_generation, 0, 0),
-	[EXEC_START] = WIRE_TYPE(struct exec_start, 0, 0, start_strings),
+	[EXEC_START] = WIRE_TEXT(struct exec_start, 0, 0, start_strings),
 	[EXEC_CANCEL] = WIRE_TYPE(struct exec_token, 0, 0),
 	[EXEC_SPENT] = WIRE_TYPE(struct exec_spent, 0, 0),
 	[EXEC_OWN] = WIRE_TYPE(struct exec_own, 1, 1),
@@ -51,18 +51,18 @@ const struct wire_type exec_from_agent[EXEC_TYPE_MAX_] = {
 	[EXEC_WATCH] = WIRE_TYPE(struct exec_watch, 2, 2),
 	[EXEC_UNWATCH] = WIRE_TYPE(struct exec_watch, 0, 0),
 	[EXEC_RELOAD] = WIRE_TYPE(struct exec_reload, 0, 0),
-	[EXEC_STATUS] = WIRE_TYPE(struct exec_text, 0, 0, text_strings),
+	[EXEC_STATUS] = WIRE_TEXT(struct exec_text, 0, 0, text_strings),
 };
 
 const struct wire_type exec_from_executor[EXEC_TYPE_MAX_] = {
 	[EXEC_CONFIG] = WIRE_TYPE(struct exec_config, 1, 1),
-	[EXEC_CLAIM] = WIRE_TYPE(struct exec_claim, 0, 3, claim_strings),
+	[EXEC_CLAIM] = WIRE_TEXT(struct exec_claim, 0, 3, claim_strings),
 	[EXEC_CLAIMS_END] = WIRE_TYPE(struct exec_claims_end, 0, 0),
-	[EXEC_STARTED] = WIRE_TYPE(struct exec_started, 0, 3, started_strings),
-	[EXEC_ENDED] = WIRE_TYPE(struct exec_ended, 0, 0, ended_strings),
-	[EXEC_OWNED] = WIRE_TYPE(struct exec_result, 0, 0, result_strings),
-	[EXEC_TAKEN] = WIRE_TYPE(struct exec_result, 0, 0, result_strings),
-	[EXEC_MENDED] = WIRE_TYPE(struct exec_result, 0, 0, result_strings),
-	[EXEC_RELOADED] = WIRE_TYPE(struct exec_reloaded, 0, 0, reloaded_strings),
+	[EXEC_STARTED] = WIRE_TEXT(struct exec_started, 0, 3, started_strings),
+	[EXEC_ENDED] = WIRE_TEXT(struct exec_ended, 0, 0, ended_strings),
+	[EXEC_OWNED] = WIRE_TEXT(struct exec_result, 0, 0, result_strings),
+	[EXEC_TAKEN] = WIRE_TEXT(struct exec_result, 0, 0, result_strings),
+	[EXEC_MENDED] = WIRE_TEXT(struct exec_result, 0, 0, result_strings),
+	[EXEC_RELOADED] = WIRE_TEXT(struct exec_reloaded, 0, 0, reloaded_strings),
 	[EXEC_QUIT] = WIRE_TYPE(struct exec_generation, 0, 0),
 };
