@@ -20,7 +20,9 @@ struct buf {
 	int error; /* 0, -ENOMEM or -E2BIG; sticks */
 };
 
+/* clang-format off */
 #define BUF_INIT(maximum) {.max = (maximum)}
+/* clang-format on */
 
 void buf_done(struct buf *b);  /* frees; b may be used again */
 void buf_reset(struct buf *b); /* empties, keeps the memory, clears the error */

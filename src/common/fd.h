@@ -18,7 +18,7 @@
 
 void close_fd(int fd); /* keeps errno; a negative FD is ignored */
 
-static inline void close_fdp_(int *fd)
+static inline void close_fdp_(const int *fd)
 {
 	close_fd(*fd);
 }
@@ -38,10 +38,10 @@ static inline void *steal_ptr_(void *p)
 	*pp = NULL;
 	return r;
 }
-#define steal_ptr(p)	((__typeof__(*(p)))steal_ptr_(p))
+#define steal_ptr(p)    ((__typeof__(*(p)))steal_ptr_(p))
 #define _cleanup_close_ __attribute__((cleanup(close_fdp_)))
-#define _cleanup_free_	__attribute__((cleanup(freep_)))
-#define _cleanup_(f)	__attribute__((cleanup(f)))
+#define _cleanup_free_  __attribute__((cleanup(freep_)))
+#define _cleanup_(f)    __attribute__((cleanup(f)))
 
 /*
  * A file's identity.  ext4 reuses inode numbers at once, so the birth time belongs to it

@@ -5,11 +5,11 @@
 #include "common/text.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <limits.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdarg.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -46,10 +46,15 @@ static bool stderr_is_journal(void)
 	const char *s = getenv("JOURNAL_STREAM");
 	uintmax_t dev, ino;
 	struct stat st;
-	char end;
+	char *end;
 
-	return s && sscanf(s, "%ju:%ju%c", &dev, &ino, &end) == 2 &&
-	       fstat(STDERR_FILENO, &st) == 0 && st.st_dev == dev && st.st_ino == ino;
+	if (!s || fstat(STDERR_FILENO, &st) < 0)
+		return false;
+	dev = strtoumax(s, &end, 10);
+	if (*end != ':')
+		return false;
+	ino = strtoumax(end + 1, &end, 10);
+	return *end == '\0' && st.st_dev == dev && st.st_ino == ino;
 }
 
 void log_init(const char *program, const char *process)

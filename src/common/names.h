@@ -15,10 +15,10 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#define NAME_SUFFIX	".txt"
+#define NAME_SUFFIX     ".txt"
 #define NAME_ACTION_MAX 120 /* bytes; leaves room for the longest label and the suffix */
-#define NAME_LABEL_MAX	60  /* bytes */
-#define NAME_STATUS	"Status.txt"
+#define NAME_LABEL_MAX  60  /* bytes */
+#define NAME_STATUS     "Status.txt"
 
 enum moniker { MONIKER_SUFFIX, MONIKER_PREFIX };
 
@@ -40,8 +40,8 @@ const char *name_problem(const char *name);
 
 /* The file name of ACTION with LABEL (NULL or "": ready).  Returns bytes written, or 0 if BUF is
  * too small. */
-size_t name_format(char *buf, size_t size, const char *action, const char *label,
-	enum moniker moniker);
+size_t name_format(
+	char *buf, size_t size, const char *action, const char *label, enum moniker moniker);
 
 /*
  * The action's name in FILE_NAME, if it looks like a flag's: ends in .txt (any case); one moniker

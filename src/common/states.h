@@ -10,27 +10,27 @@
 #define FLAGMAN_STATES_H
 
 enum state {
-	STATE_READY,	     /* waits to be pressed; the only state without a moniker */
-	STATE_STARTING,	     /* pressed, within its hold */
-	STATE_WAITING,	     /* pressed, queued behind another run or a lock */
-	STATE_RUNNING,	     /* the command runs */
-	STATE_DONE,	     /* it ended with a status of success-exit-status */
-	STATE_FAILED,	     /* it did not, or could not be started, or was interrupted */
-	STATE_BLOCKED,	     /* another action of the object (or group) runs; derived, never stored */
-	STATE_CANCELLED,     /* stopped by somebody */
-	STATE_MISSED,	     /* "Not run": pressed while flagman could not run it */
-	STATE_CONFIRM,	     /* pressed once, asks for a second press */
-	STATE_RECEIVING,     /* a payload is being written into the drop folder */
-	STATE_PAUSED,	     /* start-limit-burst reached */
+	STATE_READY,     /* waits to be pressed; the only state without a moniker */
+	STATE_STARTING,  /* pressed, within its hold */
+	STATE_WAITING,   /* pressed, queued behind another run or a lock */
+	STATE_RUNNING,   /* the command runs */
+	STATE_DONE,      /* it ended with a status of success-exit-status */
+	STATE_FAILED,    /* it did not, or could not be started, or was interrupted */
+	STATE_BLOCKED,   /* another action of the object (or group) runs; derived, never stored */
+	STATE_CANCELLED, /* stopped by somebody */
+	STATE_MISSED,    /* "Not run": pressed while flagman could not run it */
+	STATE_CONFIRM,   /* pressed once, asks for a second press */
+	STATE_RECEIVING, /* a payload is being written into the drop folder */
+	STATE_PAUSED,    /* start-limit-burst reached */
 	STATE_MISCONFIGURED, /* the configuration of this action is wrong */
 	STATE_MAX_,
 };
 
 enum trigger {
 	TRIGGER_DELETE, /* the flag was unlinked (or moved to a trash folder) */
-	TRIGGER_MOVE,	/* it, or a copy of it, was put into Run */
-	TRIGGER_DROP,	/* a payload settled in a drop folder */
-	TRIGGER_CLI,	/* flagman run */
+	TRIGGER_MOVE,   /* it, or a copy of it, was put into Run */
+	TRIGGER_DROP,   /* a payload settled in a drop folder */
+	TRIGGER_CLI,    /* flagman run */
 	TRIGGER_MAX_,
 };
 
@@ -38,7 +38,7 @@ enum trigger {
 enum certainty {
 	CERTAINTY_UNKNOWN, /* inotify names nobody */
 	CERTAINTY_OWNER,   /* the owner of the file that was dropped or copied */
-	CERTAINTY_PEER,	   /* peer credentials of the control socket: certain */
+	CERTAINTY_PEER,    /* peer credentials of the control socket: certain */
 	CERTAINTY_AUDIT,   /* Samba's audit line */
 	CERTAINTY_MAX_,
 };

@@ -15,7 +15,8 @@
 #define USEC_INFINITY UINT64_MAX
 
 /* One line: control characters, newlines and invalid UTF-8 become \xNN; bidi controls and other
- * invisible format characters (U+202A..E, U+2066..9, U+200E/F, U+FEFF) become \u{NNNN}.  Appended. */
+ * invisible format characters (U+202A..E, U+2066..9, U+200E/F, U+FEFF) become \u{NNNN}.  Appended.
+ */
 int text_printable(struct buf *out, const char *data, size_t len);
 
 /*

@@ -114,6 +114,8 @@ static int enqueue(
 /* 0, also when some is left; or -errno, which ends the channel. */
 static int flush(struct channel *c)
 {
+	if (!c->first)
+		return 0;
 	while (c->first) {
 		struct queued *q = c->first;
 		int r = packet_send(c->fd, MSG_DONTWAIT, q->message, q->size, q->fds, q->n_fds);

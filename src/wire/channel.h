@@ -22,8 +22,8 @@
 #include <stdint.h>
 #include <systemd/sd-event.h>
 
-#define WIRE_VERSION	  1
-#define WIRE_FDS_MAX	  4
+#define WIRE_VERSION      1
+#define WIRE_FDS_MAX      4
 #define WIRE_MESSAGE_MAX  4096
 #define CHANNEL_QUEUE_MAX (64U * 1024 * 1024)
 
@@ -37,7 +37,9 @@ struct wire_header {
 struct wire_string {
 	uint16_t offset, size; /* size 0: end of the list */
 };
+/* clang-format off */
 #define WIRE_STRING(type, field) {offsetof(type, field), sizeof(((type *)0)->field)}
+/* clang-format on */
 
 /* What a type must look like; type is the index.  size 0: not allowed in this direction. */
 struct wire_type {
@@ -46,8 +48,10 @@ struct wire_type {
 	const struct wire_string *strings; /* or NULL: it has none */
 };
 /* WIRE_TYPE(struct exec_own, 1, 1), WIRE_TEXT(struct exec_text, 0, 0, text_strings) */
-#define WIRE_TYPE(type, min, max)	   {sizeof(type), (min), (max), NULL}
+/* clang-format off */
+#define WIRE_TYPE(type, min, max) {sizeof(type), (min), (max), NULL}
 #define WIRE_TEXT(type, min, max, strings) {sizeof(type), (min), (max), (strings)}
+/* clang-format on */
 
 struct channel;
 

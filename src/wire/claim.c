@@ -64,7 +64,7 @@ int claim_status_write(int fd, struct claim_status *s)
 
 static int try_read(int fd, struct claim_status *s)
 {
-	uint32_t before, after;
+	uint32_t before = 1, after = 0;
 	int r = read_sequence(fd, &before);
 
 	if (r == 0)
@@ -82,7 +82,7 @@ static int try_read(int fd, struct claim_status *s)
 
 int claim_status_read(int fd, struct claim_status *ret)
 {
-	struct claim_status s;
+	struct claim_status s = {0};
 	int r = -EAGAIN;
 
 	for (int i = 0; i < TRIES && r == -EAGAIN; i++) {

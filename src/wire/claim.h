@@ -5,10 +5,9 @@
  *	status   struct claim_status, rewritten in place by the runner
  *	output   what the command wrote: a head, then a ring for the tail
  *	alive    a FIFO that the runner holds open; a byte in it says "look", its hang-up "I ended"
- *	started  empty until just before exec; then "<boot-id> <pid> <start time>\n": the session to kill
- *	plan     what an adopting executor must know: struct claim_plan
- *	stop     exists when it was told to stop; one byte, enum stop_reason
- *	result   struct claim_result; temporary, fsync, rename
+ *	started  empty until just before exec; then "<boot-id> <pid> <start time>\n": the session to
+ *kill plan     what an adopting executor must know: struct claim_plan stop     exists when it was
+ *told to stop; one byte, enum stop_reason result   struct claim_result; temporary, fsync, rename
  *
  * Making the directory is the claim (mkdir or a rename that may not replace): it succeeds once.
  * The executor passes the agent descriptors of status, output (read-only) and alive.
@@ -27,10 +26,11 @@ struct claim_status {
 	uint32_t sequence;     /* odd while it is being written; equal to sequence2 when whole */
 	uint64_t output_total; /* bytes that the command wrote */
 	uint64_t output_head;  /* file bytes 0..head are its beginning */
-	uint64_t output_ring;  /* size of the ring behind the head; total > head + ring: bytes are lost */
+	uint64_t output_ring;  /* size of the ring behind the head; total > head + ring: bytes are
+				  lost */
 	uint32_t percent;      /* UINT32_MAX: none reported */
 	uint32_t pad;
-	char text[256];	       /* STATUS= as reported, made one line; NUL-terminated */
+	char text[256]; /* STATUS= as reported, made one line; NUL-terminated */
 	uint32_t sequence2;
 	uint32_t pad2;
 };

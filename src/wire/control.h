@@ -15,26 +15,26 @@
 
 #include <stdint.h>
 
-#define CONTROL_SOCKET	 "control"
+#define CONTROL_SOCKET   "control"
 #define CONTROL_NAME_MAX 128
 
 enum control_type {
 	/* client to agent: struct control_request (+ 1 fd for CONTROL_RUN with a payload) */
 	CONTROL_STATUS = 1, /* a CONTROL_ACTION record for each action that matches */
-	CONTROL_RUN,	    /* press; with CONTROL_WAIT also the run's output and end */
-	CONTROL_CANCEL,	    /* what runs or waits of the actions that match, or run number RUN */
-	CONTROL_LOG,	    /* CONTROL_OUTPUT of run RUN, or of the last (live) one of the action */
+	CONTROL_RUN,        /* press; with CONTROL_WAIT also the run's output and end */
+	CONTROL_CANCEL,     /* what runs or waits of the actions that match, or run number RUN */
+	CONTROL_LOG,        /* CONTROL_OUTPUT of run RUN, or of the last (live) one of the action */
 	CONTROL_HISTORY,    /* CONTROL_RECORD for each run, newest first, at most LIMIT */
-	CONTROL_RELOAD,	    /* root and the service's user only */
+	CONTROL_RELOAD,     /* root and the service's user only */
 	CONTROL_RELEASE,    /* close every descriptor below the object's directory, stop watching */
 	CONTROL_RESTORE,    /* flags of the object back, nothing pressed */
-	CONTROL_HEALTH,	    /* CONTROL_FACT records, for doctor */
+	CONTROL_HEALTH,     /* CONTROL_FACT records, for doctor */
 	/* agent to client */
 	CONTROL_ACTION = 32, /* struct control_action */
-	CONTROL_RECORD,	     /* struct control_run */
-	CONTROL_OUTPUT,	     /* struct control_output */
-	CONTROL_FACT,	     /* struct control_fact */
-	CONTROL_END,	     /* struct control_end */
+	CONTROL_RECORD,      /* struct control_run */
+	CONTROL_OUTPUT,      /* struct control_output */
+	CONTROL_FACT,        /* struct control_fact */
+	CONTROL_END,         /* struct control_end */
 	CONTROL_TYPE_MAX_,
 };
 
@@ -48,11 +48,11 @@ struct control_request {
 	struct wire_header header;
 	uint32_t flags;
 	uint32_t limit;
-	uint64_t run; /* 0: by name */
+	uint64_t run;                  /* 0: by name */
 	char object[CONTROL_NAME_MAX]; /* "": all; names are NUL-terminated UTF-8 */
 	char group[CONTROL_NAME_MAX];  /* "": any (or the only one) */
 	char action[CONTROL_NAME_MAX]; /* "": all */
-	char payload_name[256];	       /* run --payload: its base name */
+	char payload_name[256];        /* run --payload: its base name */
 };
 
 /* One run, as in the history and in JSON (DESIGN section 2). */
@@ -61,12 +61,12 @@ struct control_run {
 	uint64_t run; /* 0: none */
 	char token[33];
 	char object[CONTROL_NAME_MAX], group[CONTROL_NAME_MAX], action[CONTROL_NAME_MAX];
-	uint32_t trigger, state, certainty; /* enums of states.h */
-	int32_t exit_status; /* -1: none */
-	int32_t signal;	     /* 0: none */
+	uint32_t trigger, state, certainty;       /* enums of states.h */
+	int32_t exit_status;                      /* -1: none */
+	int32_t signal;                           /* 0: none */
 	int64_t pressed, claimed, started, ended; /* us since 1970; 0: not yet */
 	char user[128], address[64];
-	char payload[256];	  /* name as dropped */
+	char payload[256]; /* name as dropped */
 	char payload_sha256[65];
 	uint64_t payload_size;
 	char result[256]; /* in words: "exit status 3", "timed out after 2 min" */
@@ -77,13 +77,13 @@ struct control_action {
 	struct wire_header header;
 	char object[CONTROL_NAME_MAX], group[CONTROL_NAME_MAX], action[CONTROL_NAME_MAX];
 	char description[256];
-	char path[512];	     /* of the object's directory */
+	char path[512];      /* of the object's directory */
 	char file_name[256]; /* the flag as it is named now; "" when there is none */
 	uint32_t state;
 	uint32_t percent; /* UINT32_MAX: none */
-	int64_t since;	  /* us since 1970 */
+	int64_t since;    /* us since 1970 */
 	char progress[256];
-	char note[256]; /* why it was put back, what it waits for, who holds the lock */
+	char note[256];          /* why it was put back, what it waits for, who holds the lock */
 	struct control_run last; /* the run that is shown: current or latest; run 0: none */
 };
 

@@ -20,34 +20,34 @@
 
 #include <stdint.h>
 
-#define EXEC_USER_MAX	 128
+#define EXEC_USER_MAX    128
 #define EXEC_PAYLOAD_MAX 256 /* a file name with its NUL */
-#define EXEC_SPENT_MAX	 64
+#define EXEC_SPENT_MAX   64
 
 enum exec_type {
 	/* agent to executor */
 	EXEC_ADOPTED = 1, /* struct exec_generation: older generations may be dropped */
-	EXEC_START,	  /* struct exec_start */
-	EXEC_CANCEL,	  /* struct exec_token: TERM, stop-grace, KILL */
-	EXEC_SPENT,	  /* struct exec_spent: durably noted; the claims may be removed */
-	EXEC_OWN,	  /* struct exec_own + 1 fd: set owner and mode from the configuration */
-	EXEC_TAKE,	  /* struct exec_payload: give <base>/.flagman/<token> to flagman's user, 0400 */
-	EXEC_MEND,	  /* struct exec_board: its directories are missing or wrong */
-	EXEC_WATCH,	  /* struct exec_watch + 2 fds: list, pipe; start a watcher */
-	EXEC_UNWATCH,	  /* struct exec_watch: end all watchers but this one */
-	EXEC_RELOAD,	  /* struct exec_reload: read the configuration again */
-	EXEC_STATUS,	  /* struct exec_text: for sd_notify STATUS= */
+	EXEC_START,       /* struct exec_start */
+	EXEC_CANCEL,      /* struct exec_token: TERM, stop-grace, KILL */
+	EXEC_SPENT,       /* struct exec_spent: durably noted; the claims may be removed */
+	EXEC_OWN,         /* struct exec_own + 1 fd: set owner and mode from the configuration */
+	EXEC_TAKE,  /* struct exec_payload: give <base>/.flagman/<token> to flagman's user, 0400 */
+	EXEC_MEND,  /* struct exec_board: its directories are missing or wrong */
+	EXEC_WATCH, /* struct exec_watch + 2 fds: list, pipe; start a watcher */
+	EXEC_UNWATCH, /* struct exec_watch: end all watchers but this one */
+	EXEC_RELOAD,  /* struct exec_reload: read the configuration again */
+	EXEC_STATUS,  /* struct exec_text: for sd_notify STATUS= */
 	/* executor to agent */
 	EXEC_CONFIG = 32, /* struct exec_config + 1 fd: the view */
-	EXEC_CLAIM,	  /* struct exec_claim + 0 or 3 fds: at start, one for each claim there is */
-	EXEC_CLAIMS_END,  /* struct exec_claims_end */
-	EXEC_STARTED,	  /* struct exec_started + 0 or 3 fds: status, output, alive */
-	EXEC_ENDED,	  /* struct exec_ended */
-	EXEC_OWNED,	  /* struct exec_result: answer to EXEC_OWN */
-	EXEC_TAKEN,	  /* struct exec_result: answer to EXEC_TAKE */
-	EXEC_MENDED,	  /* struct exec_result: answer to EXEC_MEND */
-	EXEC_RELOADED,	  /* struct exec_reloaded: answer to EXEC_RELOAD */
-	EXEC_QUIT,	  /* struct exec_generation: end in an orderly way (groups changed, stop) */
+	EXEC_CLAIM,      /* struct exec_claim + 0 or 3 fds: at start, one for each claim there is */
+	EXEC_CLAIMS_END, /* struct exec_claims_end */
+	EXEC_STARTED,    /* struct exec_started + 0 or 3 fds: status, output, alive */
+	EXEC_ENDED,      /* struct exec_ended */
+	EXEC_OWNED,      /* struct exec_result: answer to EXEC_OWN */
+	EXEC_TAKEN,      /* struct exec_result: answer to EXEC_TAKE */
+	EXEC_MENDED,     /* struct exec_result: answer to EXEC_MEND */
+	EXEC_RELOADED,   /* struct exec_reloaded: answer to EXEC_RELOAD */
+	EXEC_QUIT,       /* struct exec_generation: end in an orderly way (groups changed, stop) */
 	EXEC_TYPE_MAX_,
 };
 
@@ -62,11 +62,11 @@ struct exec_start {
 	uint32_t action;
 	uint32_t trigger; /* enum trigger */
 	struct token token;
-	uint64_t run;	  /* number for people: FLAGMAN_RUN */
-	uint8_t payload;  /* there is one at .flagman/<token> */
-	uint8_t sync;	  /* sync the claim before the start (missed: run) */
+	uint64_t run;    /* number for people: FLAGMAN_RUN */
+	uint8_t payload; /* there is one at .flagman/<token> */
+	uint8_t sync;    /* sync the claim before the start (missed: run) */
 	uint8_t pad[6];
-	char user[EXEC_USER_MAX]; /* FLAGMAN_USER; "" when unknown */
+	char user[EXEC_USER_MAX];            /* FLAGMAN_USER; "" when unknown */
 	char payload_name[EXEC_PAYLOAD_MAX]; /* FLAGMAN_PAYLOAD_NAME: as dropped */
 };
 
@@ -129,15 +129,16 @@ struct exec_config {
 
 enum claim_state {
 	CLAIM_ENDED = 1,   /* has a result */
-	CLAIM_RUNNING,	   /* its runner lives: adopted; fds come with it */
+	CLAIM_RUNNING,     /* its runner lives: adopted; fds come with it */
 	CLAIM_INTERRUPTED, /* neither: what was left of it has been killed */
 };
 
 /* How a run ended, as the kernel and the executor saw it. */
 enum end_kind {
-	END_EXITED = 1,	 /* code: exit status */
-	END_SIGNALED,	 /* code: signal */
-	END_NOT_STARTED, /* code: exit status of systemd.exec's table (203 EXEC, ...); error: errno */
+	END_EXITED = 1,  /* code: exit status */
+	END_SIGNALED,    /* code: signal */
+	END_NOT_STARTED, /* code: exit status of systemd.exec's table (203 EXEC, ...); error: errno
+			  */
 	END_INTERRUPTED, /* runner died without a result: it may have run */
 };
 enum stop_reason {
@@ -146,15 +147,15 @@ enum stop_reason {
 	STOP_CANCEL,
 };
 struct run_end {
-	uint32_t kind;	 /* enum end_kind */
+	uint32_t kind; /* enum end_kind */
 	int32_t code;
-	int32_t error;	 /* errno of END_NOT_STARTED */
-	uint32_t stop;	 /* enum stop_reason: why it was told to stop */
+	int32_t error;    /* errno of END_NOT_STARTED */
+	uint32_t stop;    /* enum stop_reason: why it was told to stop */
 	uint32_t success; /* by success-exit-status */
 	uint32_t pad;
 	int64_t started, ended; /* us since 1970; 0: never */
-	uint64_t lasted;	/* us, by a clock that does not jump */
-	char where[128];	/* END_NOT_STARTED: "/x", the file or step that failed */
+	uint64_t lasted;        /* us, by a clock that does not jump */
+	char where[128];        /* END_NOT_STARTED: "/x", the file or step that failed */
 };
 
 struct exec_claim {
@@ -174,12 +175,12 @@ struct exec_claims_end {
 
 enum start_result {
 	START_OK = 1,
-	START_SERVED,	/* the claim exists: this press was served before */
-	START_STALE,	/* generation or action unknown */
-	START_REFUSED,	/* policy: misconfigured, payload not in custody, ... */
-	START_NO_ROOM,	/* no claim could be made: ENOSPC, EDQUOT, EROFS */
-	START_BUSY,	/* max-runs reached; ask again when a run has ended */
-	START_ERROR,	/* error has errno; nothing was claimed */
+	START_SERVED,  /* the claim exists: this press was served before */
+	START_STALE,   /* generation or action unknown */
+	START_REFUSED, /* policy: misconfigured, payload not in custody, ... */
+	START_NO_ROOM, /* no claim could be made: ENOSPC, EDQUOT, EROFS */
+	START_BUSY,    /* max-runs reached; ask again when a run has ended */
+	START_ERROR,   /* error has errno; nothing was claimed */
 };
 
 struct exec_started {
@@ -187,9 +188,9 @@ struct exec_started {
 	struct token token;
 	uint64_t run;
 	uint32_t result; /* enum start_result */
-	int32_t error;	 /* errno */
+	int32_t error;   /* errno */
 	int64_t claimed; /* us since 1970 */
-	char why[160];	 /* in words, for START_REFUSED and START_ERROR */
+	char why[160];   /* in words, for START_REFUSED and START_ERROR */
 };
 
 struct exec_ended {

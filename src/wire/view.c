@@ -166,23 +166,24 @@ static bool content_ok(const struct view *v)
 	return listed == h->n_actions;
 }
 
-static int map_image(int fd, struct view *v)
+/* NULL with -errno in *RET_ERROR. */
+static const void *map_image(int fd, size_t *ret_size, int *ret_error)
 {
 	int seals = fcntl(fd, F_GET_SEALS);
 	struct stat st;
 	void *image;
 
-	if (seals < 0 || fstat(fd, &st) < 0)
-		return errno == EINVAL ? -EBADMSG : -errno;
-	if ((seals & VIEW_SEALS) != VIEW_SEALS || st.st_size < (off_t)sizeof(*v->h) ||
-		st.st_size > (off_t)VIEW_MAX)
-		return -EBADMSG;
+	*ret_error = -EBADMSG;
+	if (seals < 0 || (seals & VIEW_SEALS) != VIEW_SEALS || fstat(fd, &st) < 0 ||
+		st.st_size < (off_t)sizeof(struct view_header) || st.st_size > (off_t)VIEW_MAX)
+		return NULL;
 	image = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
-	if (image == MAP_FAILED)
-		return -errno;
-	v->h = image;
-	v->size = (size_t)st.st_size;
-	return 0;
+	if (image == MAP_FAILED) {
+		*ret_error = -errno;
+		return NULL;
+	}
+	*ret_size = (size_t)st.st_size;
+	return image;
 }
 
 int view_map(int fd, struct view **ret)
@@ -193,16 +194,16 @@ int view_map(int fd, struct view **ret)
 
 	if (!v)
 		return -ENOMEM;
-	r = map_image(fd, v);
-	if (r < 0) {
+	image = map_image(fd, &v->size, &r);
+	if (!image) {
 		free(v);
 		return r;
 	}
+	v->h = (const void *)image;
 	if (!layout_ok(v->h, v->size)) {
 		view_unmap(v);
 		return -EBADMSG;
 	}
-	image = (const char *)v->h;
 	v->bases = (const void *)(image + v->h->bases);
 	v->boards = (const void *)(image + v->h->boards);
 	v->actions = (const void *)(image + v->h->actions);

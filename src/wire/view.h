@@ -42,36 +42,36 @@ struct view_header {
 
 /* directory.path: one for all boards that share it.  Staging is <path>/.flagman. */
 struct view_base {
-	uint32_t path; /* string */
+	uint32_t path;  /* string */
 	uint32_t error; /* string: why it can't be used now, or 0 */
 };
 
 enum view_board_flags {
 	VIEW_BOARD_PRESS_ONLY = 1,
-	VIEW_BOARD_PREFIX = 2,	  /* moniker: prefix */
+	VIEW_BOARD_PREFIX = 2,    /* moniker: prefix */
 	VIEW_BOARD_LAST_GOOD = 4, /* the file says something else now, with errors */
 };
 
 struct view_board {
 	uint32_t object, group; /* strings; group "" (an offset to one) for the only one */
-	uint32_t description;	/* string or 0 */
-	uint32_t base;		/* index */
+	uint32_t description;   /* string or 0 */
+	uint32_t base;          /* index */
 	uint32_t first_action, n_actions; /* consecutive in actions[] */
-	uint32_t run_folder;	/* string or 0 */
-	uint32_t trash;		/* list */
-	uint32_t labels;	/* index or VIEW_NONE */
+	uint32_t run_folder;              /* string or 0 */
+	uint32_t trash;                   /* list */
+	uint32_t labels;                  /* index or VIEW_NONE */
 	uint32_t flags;
-	uint32_t dir_gid;	/* who may press */
+	uint32_t dir_gid; /* who may press */
 	uint32_t file_uid, file_gid, file_mode;
 	uint32_t error; /* string: why its directory can't be used (not adopted, ...), or 0 */
 };
 
 struct view_action {
-	uint32_t name;	      /* string */
-	uint32_t description; /* string or 0 */
-	uint32_t board;	      /* index */
-	uint32_t press;	      /* index */
-	uint32_t drop;	      /* index or VIEW_NONE */
+	uint32_t name;          /* string */
+	uint32_t description;   /* string or 0 */
+	uint32_t board;         /* index */
+	uint32_t press;         /* index */
+	uint32_t drop;          /* index or VIEW_NONE */
 	uint32_t misconfigured; /* string or 0 */
 };
 
@@ -80,7 +80,7 @@ struct view_press {
 		missed_at_most, timeout, output_limit; /* us, bytes; UINT64_MAX: never, none */
 	uint32_t triggers;
 	uint32_t start_limit_burst;
-	uint32_t locks; /* list */
+	uint32_t locks;                                      /* list */
 	uint8_t serialise, when_busy, while_running, missed; /* the enums of config.h */
 	uint8_t cancel_by_press;
 	uint8_t pad[7]; /* to the end: no byte of the executor's memory slips in */
@@ -130,7 +130,8 @@ static inline const char *view_str(const struct view *v, uint32_t offset)
 {
 	return offset ? (const char *)v->h + offset : NULL;
 }
-/* The next string of a list, NULL at its end: for (s = view_str(v, l); s && *s; s = view_next(s)) */
+/* The next string of a list, NULL at its end: for (s = view_str(v, l); s && *s; s = view_next(s))
+ */
 const char *view_next(const char *s);
 
 /*

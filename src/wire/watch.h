@@ -15,11 +15,11 @@
 #define WATCH_PIPE_FD 4
 
 enum watch_kind {
-	WATCH_LOOK = 1, /* something happened in directory NUMBER */
-	WATCH_GONE,	/* the watch itself is over: directory removed, moved or unmounted */
-	WATCH_FAILED,	/* could not be watched; error is an errno (ENOSPC: out of watches) */
+	WATCH_LOOK = 1,   /* something happened in directory NUMBER */
+	WATCH_GONE,       /* the watch itself is over: directory removed, moved or unmounted */
+	WATCH_FAILED,     /* could not be watched; error is an errno (ENOSPC: out of watches) */
 	WATCH_EVERYTHING, /* events were lost: look everywhere */
-	WATCH_READY,	/* all of the list has been tried; scan now */
+	WATCH_READY,      /* all of the list has been tried; scan now */
 };
 
 struct watch_record {
