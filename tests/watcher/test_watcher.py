@@ -139,7 +139,7 @@ def test_more_directories_than_fit_one_write(tmp_path):
 
 def test_names_of_strangers(tmp_path):
     """Names are never looked at, whatever bytes they are."""
-    odd = os.fsencode(tmp_path) + b"/\xff\n\x1b[31m 12 /etc"
+    odd = os.fsencode(tmp_path) + b"/\xff\n\x1b[31m 12 etc"
     os.mkdir(odd)
     with Watcher({7: odd}) as w:
         assert w.ready() == []
@@ -151,7 +151,7 @@ def test_names_of_strangers(tmp_path):
 
 def test_overflow_is_everything(board):
     """The kernel keeps 16384 events at most; what happened after them is in none."""
-    limit = int(open("/proc/sys/fs/inotify/max_queued_events").read())
+    limit = int(Path("/proc/sys/fs/inotify/max_queued_events").read_text())
     with Watcher({7: board, 8: board / "Run"}) as w:
         w.ready()
         w.stop()
@@ -163,13 +163,13 @@ def test_overflow_is_everything(board):
         w.cont()
         assert Record(EVERYTHING, 0, 0) in w.until(EVERYTHING)
         # It goes on watching.
-        (board / "Run/x").write_text("")
-        assert looks(w.until(LOOK, 8), 8) == 1
+        (board / "Run/x").mkdir()
+        assert w.read() == [Record(LOOK, 0, 8)]
 
 
 def test_agent_does_not_read(tmp_path):
     """The watcher waits for the agent, the kernel's queue overflows, and nothing is forgotten."""
-    limit = int(open("/proc/sys/fs/inotify/max_queued_events").read())
+    limit = int(Path("/proc/sys/fs/inotify/max_queued_events").read_text())
     with Watcher({7: tmp_path}) as w:
         w.ready()
         a, b = tmp_path / "a", tmp_path / "b"
@@ -408,12 +408,13 @@ def hold_nothing(path):
         assert fds["3"] == "anon_inode:inotify" and fds["4"].startswith("pipe:")
         assert os.readlink(f"/proc/{w.pid}/cwd") == "/"
         status = dict(line.split(":\t", 1) for line in
-                      open(f"/proc/{w.pid}/status").read().splitlines() if ":\t" in line)
+                      Path(f"/proc/{w.pid}/status").read_text().splitlines() if ":\t" in line)
         for name in ("CapInh", "CapPrm", "CapEff", "CapAmb"):
             assert int(status[name], 16) == 0, name
         assert status["NoNewPrivs"] == "1"
-        assert "memfd:list" not in open(f"/proc/{w.pid}/maps").read()
-        limits = open(f"/proc/{w.pid}/limits").read()
+        wait_for(lambda: "memfd:list" not in Path(f"/proc/{w.pid}/maps").read_text(),
+                 "the list is given back")
+        limits = Path(f"/proc/{w.pid}/limits").read_text()
         assert re.search(r"Max open files +5 +5 ", limits)
         assert re.search(r"Max processes +0 +0 ", limits)
         assert re.search(r"Max core file size +0 +0 ", limits)

@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * flagman-watcher: says "look at directory N" when something happened there.
+ *
+ * Started by the executor for the agent, with a list of directories on descriptor 3 and a pipe on
+ * descriptor 4 (wire/watch.h); it watches them, says WATCH_READY, and from then on turns events
+ *into records until the pipe has no reader any more.  When the set changes it is replaced, not
+ *told.
+ *
+ * SECURITY
+ *	Runs as the agent's user, and needs less: no capabilities, no new processes, no new files.
+ *What it reads of strangers is inotify events, and of those only watch number and mask: a name in a
+ *	share is never looked at here.  The list comes from the agent and is checked as a whole
+ *before the first entry is used.  It is a program of its own because libinotifytools leaks its
+ *	descriptor into whatever its process starts, and is GPL-2.0-only.
+ *
+ * DIAGNOSTICS
+ *	0	nobody reads the pipe any more
+ *	64	started by hand
+ *	65	the list is bad
+ *	71	a system call failed: no inotify instance, no memory
+ */
+#include "common/fd.h"
+#include "common/log.h"
+#include "watcher/batch.h"
+#include "watcher/list.h"
+#include "watcher/watches.h"
+#include "wire/watch.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/capability.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+/* Who makes events faster than we read them must not keep the records back for ever. */
+#define EVENTS_A_BATCH 16384
+
+static void limit(int resource, rlim_t value)
+{
+	const struct rlimit l = {value, value};
+
+	if (setrlimit((__rlimit_resource_t)resource, &l) < 0)
+		log_fatal(EX_OSERR, "setrlimit: %s", strerror(errno));
+}
+
+/* Gives up for good what it does not need, whoever started it. */
+static void confine(void)
+{
+	struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+	struct __user_cap_data_struct none[_LINUX_CAPABILITY_U32S_3] = {{0}};
+
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 || prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)
+		log_fatal(EX_OSERR, "prctl: %s", strerror(errno));
+	if (syscall(SYS_capset, &header, none) < 0)
+		log_fatal(EX_OSERR, "capset: %s", strerror(errno));
+	limit(RLIMIT_CORE, 0);
+	limit(RLIMIT_NPROC, 0);
+	if (chdir("/") < 0)
+		log_fatal(EX_OSERR, "chdir: %s", strerror(errno));
+}
+
+/* A write end that does not block would lose records when the agent is busy. */
+static void make_pipe_block(void)
+{
+	int flags = fcntl(WATCH_PIPE_FD, F_GETFL);
+
+	if (flags < 0 || fcntl(WATCH_PIPE_FD, F_SETFL, flags & ~O_NONBLOCK) < 0)
+		log_fatal(EX_USAGE, "descriptor %d: %s (flagmand starts this program)",
+			WATCH_PIPE_FD, strerror(errno));
+}
+
+/* RESULT of writing to the agent. */
+static void end_if_failed(int result)
+{
+	if (result == -EPIPE)
+		exit(0);
+	if (result < 0)
+		log_fatal(EX_OSERR, "cannot write to the agent: %s", strerror(-result));
+}
+
+static void watch_all(const struct list *list, struct batch *b)
+{
+	uint32_t number, slot;
+	const char *path;
+	size_t at = 0;
+
+	while (list_next(list, &at, &number, &path)) {
+		int r = watches_add(path, &slot);
+
+		if (r == 0)
+			r = batch_name(b, slot, number);
+		if (r < 0)
+			end_if_failed(batch_record(b, WATCH_PIPE_FD, WATCH_FAILED, number, -r));
+	}
+	end_if_failed(batch_record(b, WATCH_PIPE_FD, WATCH_READY, 0, 0));
+	end_if_failed(batch_send(b, WATCH_PIPE_FD));
+}
+
+/* Blocks for one event, then empties the queue before a word is said: what the kernel has to keep
+ * for us while we write is what overflows. */
+static void collect(struct batch *b)
+{
+	uint32_t slot = 0;
+	int news = watches_next(true, &slot);
+
+	for (unsigned n = 1; news > NEWS_NONE; n++) {
+		batch_note(b, (enum news)news, slot);
+		news = n < EVENTS_A_BATCH ? watches_next(false, &slot) : NEWS_NONE;
+	}
+	if (news < 0)
+		log_fatal(EX_OSERR, "cannot read events: %s", strerror(-news));
+}
+
+int main(int argc, char **argv)
+{
+	struct list list;
+	struct batch batch;
+	char why[160];
+	int r;
+
+	(void)argv;
+	log_init("flagmand", "watcher");
+	if (argc != 1)
+		log_fatal(EX_USAGE, "takes no arguments: flagmand starts this program");
+	close_from(WATCH_PIPE_FD + 1);
+	make_pipe_block();
+	(void)signal(SIGPIPE, SIG_IGN);
+	confine();
+
+	r = list_map(WATCH_LIST_FD, &list, why, sizeof(why));
+	if (r < 0)
+		log_fatal(
+			r == -EBADMSG ? EX_DATAERR : EX_OSERR, "bad list of directories: %s", why);
+	(void)close(WATCH_LIST_FD); /* the library's descriptor takes its number */
+	r = watches_open();
+	if (r == 0)
+		r = batch_open(&batch, list.n + 1);
+	if (r < 0)
+		log_fatal(EX_OSERR, "cannot watch: %s", strerror(-r));
+	limit(RLIMIT_NOFILE, WATCH_PIPE_FD + 1);
+
+	watch_all(&list, &batch);
+	list_unmap(&list);
+	for (;;) {
+		collect(&batch);
+		end_if_failed(batch_send(&batch, WATCH_PIPE_FD));
+	}
+}
