@@ -265,8 +265,11 @@ class Instance:
     # --- looking ---
 
     def board(self, obj):
-        """The names in an object's directory, sorted."""
-        return sorted(os.listdir(self.share / obj))
+        """The names in an object's directory, sorted; none when there is no directory."""
+        try:
+            return sorted(os.listdir(self.share / obj))
+        except FileNotFoundError:
+            return []
 
     def flags(self, obj):
         """{action: Flag} of an object's directory, by the suffix form of names."""
@@ -387,7 +390,8 @@ class Instance:
 
     # --- gestures, from the server's own side ---
 
-    def _as(self, who, function):
+    def by(self, who, function):
+        """FUNCTION() as alice, bob, ...; as an ordinary user everybody is oneself."""
         name = getattr(self.people, who) if who else None
         if name is None:
             return function()
@@ -401,17 +405,17 @@ class Instance:
 
     def press_delete(self, obj, action, who="alice"):
         path = self.path_of(obj, action)
-        self._as(who, lambda: os.unlink(path))
+        self.by(who, lambda: os.unlink(path))
 
     def press_move(self, obj, action, who="alice", run="Run"):
         path = self.path_of(obj, action)
         target = self.share / obj / run / path.name
-        self._as(who, lambda: os.rename(path, target))
+        self.by(who, lambda: os.rename(path, target))
 
     def press_copy(self, obj, action, who="alice", run="Run"):
         path = self.path_of(obj, action)
         target = self.share / obj / run / path.name
-        self._as(who, lambda: (shutil.copyfile(path, target), None)[1])
+        self.by(who, lambda: (shutil.copyfile(path, target), None)[1])
 
     def drop(self, obj, folder, name, data, who="alice"):
         """Writes a payload into a drop folder as a copy does: create, write, close."""
@@ -421,7 +425,7 @@ class Instance:
         def put():
             with open(target, "wb") as f:
                 f.write(raw)
-        self._as(who, put)
+        self.by(who, put)
         return target
 
     def tell(self, name, *lines, timeout=None):

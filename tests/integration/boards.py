@@ -1,0 +1,45 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The objects that most tests press, and what they ask again and again."""
+
+THREE = """
+- name: Restart
+  command: %ACT% Restart listen
+- name: Start
+  command: %ACT% Start listen
+- name: Stop
+  command: %ACT% Stop listen
+"""
+QUICK = "hold: 0\ncooldown: 0"
+
+
+def apache(inst, group=QUICK, actions=THREE, **keys):
+    """Apache with Restart, Start and Stop, which run until they are told to end; started."""
+    inst.define("Apache", actions, group=group, **keys)
+    inst.start()
+    inst.wait_state("Apache", "Restart", "")
+    return inst
+
+
+def several(inst, count, group=QUICK, action="Restart", shell="exit 0"):
+    """COUNT objects App0, App1, ... with one action each, whose commands are RestartN."""
+    for n in range(count):
+        inst.define(f"App{n}", f"- name: {action}\n  command: %ACT% {action}{n} '{shell}'\n",
+                    group=group)
+    inst.start()
+    for n in range(count):
+        inst.wait_state(f"App{n}", action, "")
+    return inst
+
+
+def finish(inst, name="Restart", line="exit 0"):
+    inst.tell(name, line)
+
+
+def was_no_press(inst, obj="Apache", action="Restart", word=None):
+    """The flag is ready again, and a real press is the first and only one that runs."""
+    word = word or action
+    inst.wait_state(obj, action, "")
+    assert not inst.ran(word), f"{word} ran\n" + inst.dump()
+    inst.press_delete(obj, action)
+    inst.wait_ran(word, 1)
+    inst.wait_state(obj, action, "Running")
