@@ -22,14 +22,24 @@
 
 struct store;
 
-/* DIRFD is <state>/agent, PATH its path.  Makes or upgrades the schema (user_version).  A damaged
- * file is put aside as flagman.db.damaged-<time> and a new one made: *RET_DAMAGED tells. */
+/*
+ * PATH is the directory <state>/agent.  Makes or upgrades the schema (user_version).  A damaged file
+ * is put aside as flagman.db.damaged-<time> and a new one made: *RET_DAMAGED tells.  Damage that is
+ * only met later answers -EUCLEAN and is noted beside the file: open again (a new agent does), the
+ * whole file is checked then.  -EPROTONOSUPPORT: a newer flagman wrote it.  -EBUSY: another process
+ * has it.  After a failure store_error(NULL) has the words.
+ */
 int store_open(const char *path, struct store **ret, bool *ret_damaged);
 struct store *store_close(struct store *s);
 const char *store_error(const struct store *s);
 
-int store_begin(struct store *s); /* idempotent */
+/*
+ * A turn is all or nothing: after a write that failed the others answer with its error, and the
+ * commit rolls all of them back and answers with it too.  What mattered must then be put again.
+ */
+int store_begin(struct store *s);  /* idempotent */
 int store_commit(struct store *s); /* nothing to do is fine */
+/* Syncs what this and every earlier commit wrote, also those of a former process. */
 int store_commit_durable(struct store *s);
 bool store_dirty(const struct store *s); /* a transaction is open */
 
@@ -49,6 +59,7 @@ struct stored_flag {
 };
 int store_put_flag(struct store *s, const struct stored_flag *f); /* insert or replace */
 int store_delete_flag(struct store *s, const char *object, const char *group, const char *action);
+/* In the order of object, group, action; F is valid during the call. */
 typedef void store_flag_handler(const struct stored_flag *f, void *userdata);
 int store_each_flag(struct store *s, store_flag_handler *handler, void *userdata);
 
@@ -63,7 +74,8 @@ int store_put_run(struct store *s, const struct run *r); /* insert or update, by
 int store_get_run(struct store *s, uint64_t id, struct run *ret);
 int store_get_run_by_token(struct store *s, const struct token *t, struct run *ret);
 uint64_t store_last_run_id(struct store *s); /* 0: none */
-/* Runs that have not ended (starting, waiting, running), oldest first. */
+/* Runs that have not ended (starting, waiting, running), oldest first.  A run that a handler gets is
+ * borrowed: run_copy() what shall stay.  A handler may write, and ask for other lists. */
 typedef bool store_run_handler(const struct run *r, void *userdata); /* false: stop */
 int store_each_open_run(struct store *s, store_run_handler *handler, void *userdata);
 /* Newest first; NULL or "" names match all; LIMIT 0: all; OPEN: with those not ended. */
@@ -81,9 +93,15 @@ int store_get_output(struct store *s, uint64_t run, struct buf *head, struct buf
 
 /* Tokens whose run is noted as ended but whose claim may still exist: for EXEC_SPENT. */
 int store_put_spent(struct store *s, const struct token *t); /* also: this token may never run */
-bool store_is_spent(struct store *s, const struct token *t); /* a run of it ended, or put_spent */
+/* A run of it ended, or put_spent.  True also if the data base can't be read: never twice. */
+bool store_is_spent(struct store *s, const struct token *t);
 
-/* Retention: keep RUNS for each action, none older than AGE us, SIZE bytes of output in all. */
+/*
+ * Retention: keep RUNS for each action, none older than AGE us, SIZE bytes of output in all, the
+ * newest.  Works for a few ms and goes on at the next call; an idle history costs a few look-ups.
+ * A run that has not ended or that a flag's row shows is kept; so is the highest number.  Tokens of
+ * runs that go stay spent.  Begins a transaction.
+ */
 int store_prune(struct store *s, uint32_t runs, uint64_t age, uint64_t size);
 
 #endif

@@ -13,6 +13,7 @@
 
 #define PIECE      256
 #define SPENT_KEPT 65536
+#define TIME_MAX   5000 /* us; what is left is done at the next call */
 
 #define REMOVABLE \
 	" state NOT IN " STORE_OPEN_STATES " AND id<(SELECT max(id) FROM runs)" \
@@ -222,26 +223,42 @@ static int prune_spent(struct store *s)
 	return r < 0 ? r : ids.n == PIECE;
 }
 
-int store_prune(struct store *s, uint32_t runs, uint64_t age, uint64_t size)
+/* One piece of each; 1: there is more. */
+static int prune_piece(struct store *s, uint32_t runs, uint64_t age, uint64_t size)
 {
 	int64_t now = now_realtime();
-	int more = 0, r = store_begin(s);
+	int more = 0, r = 0;
 
+	if (age < (uint64_t)now)
+		r = more = prune_age(s, now - (int64_t)age);
+	if (r >= 0) {
+		r = prune_count(s, runs);
+		more |= r;
+	}
+	if (r >= 0) {
+		r = prune_size(s, size);
+		more |= r;
+	}
+	if (r >= 0) {
+		r = prune_spent(s);
+		more |= r;
+	}
+	return r < 0 ? r : more;
+}
+
+int store_prune(struct store *s, uint32_t runs, uint64_t age, uint64_t size)
+{
+	uint64_t until = now_monotonic() + TIME_MAX;
+	int r = store_begin(s);
+
+	if (r < 0)
+		return r;
 	if (runs != s->counted_runs) { /* the setting changed: every action counts anew */
 		s->counted_runs = runs;
 		s->counted_to = 0;
 	}
-	if (r == 0 && age < (uint64_t)now)
-		r = prune_age(s, now - (int64_t)age);
-	more |= r;
-	if (r >= 0)
-		r = prune_count(s, runs);
-	more |= r;
-	if (r >= 0)
-		r = prune_size(s, size);
-	more |= r;
-	if (r >= 0)
-		r = prune_spent(s);
-	more |= r;
-	return r < 0 ? r : more;
+	do
+		r = prune_piece(s, runs, age, size);
+	while (r > 0 && now_monotonic() < until);
+	return r < 0 ? r : 0;
 }

@@ -1,0 +1,1 @@
+flagman_unit(store flagman_agent_core)
