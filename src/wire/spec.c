@@ -24,7 +24,7 @@ struct spec_head {
 	struct spec_limit limits[SPEC_LIMITS];
 };
 
-static uint32_t add_strings(struct buf *out, char *const *strings)
+static uint32_t add_strings(struct buf *out, const char *const *strings)
 {
 	uint32_t n = 0;
 
@@ -68,13 +68,13 @@ int spec_encode(struct buf *out, const struct spec *s)
 }
 
 /* Points at the N strings from *AT on, which must end before END. */
-static int take_strings(const char **at, const char *end, uint32_t n, char **ret)
+static int take_strings(const char **at, const char *end, uint32_t n, const char **ret)
 {
 	for (uint32_t i = 0; i < n; i++) {
 		const char *nul = memchr(*at, '\0', (size_t)(end - *at));
 		if (!nul)
 			return -EBADMSG;
-		ret[i] = (char *)(uintptr_t)*at;
+		ret[i] = *at;
 		*at = nul + 1;
 	}
 	ret[n] = NULL;
@@ -86,7 +86,7 @@ int spec_decode(const void *memory, size_t size, struct spec **ret)
 	const char *at = memory, *end = at + size;
 	_cleanup_free_ struct spec *s = NULL;
 	struct spec_head h;
-	char **argv, **env, *directory[2];
+	const char **argv, **env, *directory[2];
 
 	if (size < sizeof(h))
 		return -EBADMSG;
@@ -101,7 +101,7 @@ int spec_decode(const void *memory, size_t size, struct spec **ret)
 	s = malloc(sizeof(*s) + ((size_t)h.n_argv + h.n_env + 2) * sizeof(char *));
 	if (!s)
 		return -ENOMEM;
-	argv = (char **)(s + 1);
+	argv = (const char **)(s + 1);
 	env = argv + h.n_argv + 1;
 	*s = (struct spec){
 		.flags = h.flags,

@@ -22,23 +22,24 @@
 #include <stdint.h>
 
 #define SPEC_SIZE_MAX (128U * 1024) /* fits one packet of a socket's default buffer */
-#define SPEC_LIMITS   16	    /* RLIM_NLIMITS */
+#define SPEC_LIMITS   16            /* RLIM_NLIMITS */
 #define SPEC_FDS_MAX  4
 
 /* The claim's files (claim.h tells what they are). */
-#define CLAIM_STATUS	 "status"
-#define CLAIM_OUTPUT	 "output"
-#define CLAIM_ALIVE	 "alive"
-#define CLAIM_STARTED	 "started"
-#define CLAIM_RESULT	 "result"
-#define CLAIM_RESULT_NEW "result.new" /* made beforehand, so that a full disk can't take the end */
-#define CLAIM_STARTED_SIZE 128	      /* bytes of `started`, likewise: zeros until the start */
+#define CLAIM_STATUS     "status"
+#define CLAIM_OUTPUT     "output"
+#define CLAIM_ALIVE      "alive"
+#define CLAIM_STARTED    "started"
+#define CLAIM_RESULT     "result"
+#define CLAIM_RESULT_NEW "result.new" /* made beforehand, so that a full disk can't take the end \
+				       */
+#define CLAIM_STARTED_SIZE 128        /* bytes of `started`, likewise: zeros until the start */
 
 enum spec_flag {
-	SPEC_IDENTITY = 1,	    /* set groups, ids and capabilities: flagmand is privileged */
+	SPEC_IDENTITY = 1,          /* set groups, ids and capabilities: flagmand is privileged */
 	SPEC_NO_NEW_PRIVILEGES = 2, /* prctl(2) */
-	SPEC_CGROUP = 4,	    /* a descriptor of the run's cgroup comes with it */
-	SPEC_SCRIPT = 8,	    /* then one of a script's text, to be number 3 of the command */
+	SPEC_CGROUP = 4,            /* a descriptor of the run's cgroup comes with it */
+	SPEC_SCRIPT = 8,            /* then one of a script's text, to be number 3 of the command */
 };
 
 enum spec_leftovers { SPEC_LEAVE, SPEC_KILL, SPEC_WAIT }; /* as enum leftovers of config.h */
@@ -60,8 +61,8 @@ struct spec {
 	struct spec_limit limits[SPEC_LIMITS];
 	const uint32_t *groups;
 	const char *directory;
-	char *const *argv; /* NULL-terminated, at least one */
-	char *const *env;  /* NULL-terminated */
+	const char *const *argv; /* NULL-terminated, at least one */
+	const char *const *env;  /* NULL-terminated */
 };
 
 /* What the executor sends the nursery for a new runner; descriptors: the runner's end of its

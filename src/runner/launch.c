@@ -1,0 +1,322 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* From a root process to the command. */
+#include "runner/launch.h"
+
+#include "common/fd.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/capability.h>
+#include <linux/close_range.h>
+#include <linux/sched.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+/* systemd.exec(5), "Process Exit Codes" */
+enum {
+	EXIT_CHDIR = 200,
+	EXIT_NICE = 201,
+	EXIT_FDS = 202,
+	EXIT_EXEC = 203,
+	EXIT_LIMITS = 205,
+	EXIT_SIGNAL_MASK = 207,
+	EXIT_STDOUT = 209,
+	EXIT_GROUP = 216,
+	EXIT_USER = 217,
+	EXIT_CAPABILITIES = 218,
+	EXIT_CGROUP = 219,
+	EXIT_SETSID = 220,
+	EXIT_STDERR = 222,
+	EXIT_NO_NEW_PRIVILEGES = 227,
+};
+
+#define CHILD_STACK (64 * 1024)
+static char child_stack[CHILD_STACK] __attribute__((aligned(16)));
+
+int launch_init(struct launch *l)
+{
+	struct __user_cap_header_struct h = {.version = _LINUX_CAPABILITY_VERSION_3};
+	struct __user_cap_data_struct d[2] = {0};
+	void *page = mmap(NULL, sizeof(struct launch_failure), PROT_READ | PROT_WRITE,
+		MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+
+	if (page == MAP_FAILED)
+		return -errno;
+	*l = (struct launch){.failure = page, .runner = getpid(), .cgroup = -1, .script = -1};
+	if (syscall(SYS_capget, &h, d) < 0)
+		return -errno;
+	l->permitted = d[0].permitted | (uint64_t)d[1].permitted << 32;
+	for (unsigned c = 0; c < 64; c++)
+		if (prctl(PR_CAPBSET_READ, c) == 1) /* an error where there is no such capability */
+			l->drop |= UINT64_C(1) << c;
+	return 0;
+}
+
+/* A name without a slash is looked for along PATH, like execvpe(3). */
+static int find_programs(struct launch *l, const char *name)
+{
+	const char *path = NULL;
+	size_t n = 0, used = 0, size;
+
+	if (strchr(name, '/')) {
+		l->programs[0] = name;
+		return 0;
+	}
+	for (const char *const *e = l->spec->env; *e; e++)
+		if (!strncmp(*e, "PATH=", 5))
+			path = *e + 5;
+	if (!path)
+		return 0;
+	size = strlen(path) + (strlen(name) + 2) * LAUNCH_CANDIDATES;
+	l->memory = malloc(size);
+	if (!l->memory)
+		return -ENOMEM;
+	while (*path && n < LAUNCH_CANDIDATES) {
+		size_t len = strcspn(path, ":");
+		if (len && *path == '/') {
+			l->programs[n++] = l->memory + used;
+			used += (size_t)snprintf(l->memory + used, size - used, "%.*s/%s", (int)len,
+					path, name) +
+				1;
+		}
+		path += len + (path[len] == ':');
+	}
+	return 0;
+}
+
+/* Field 22 of proc_pid_stat(5) for a process that starts now: clock ticks since boot. */
+static uint64_t ticks_now(void)
+{
+	struct timespec t;
+	long hz = sysconf(_SC_CLK_TCK);
+
+	clock_gettime(CLOCK_BOOTTIME, &t);
+	return (uint64_t)t.tv_sec * (uint64_t)hz + (uint64_t)t.tv_nsec * (uint64_t)hz / 1000000000;
+}
+
+/* "<boot-id> <pid> <start time> <runner's pid> <runner's start time>\n"; the child puts its pid. */
+static void prepare_started(struct launch *l)
+{
+	uint64_t now = ticks_now();
+	int n = snprintf(l->started, sizeof(l->started), "%s 0000000000 %llu %d %llu\n", boot_id(),
+		(unsigned long long)now, l->runner, (unsigned long long)now);
+
+	l->started_pid = strlen(boot_id()) + 1;
+	l->started_len = (size_t)n;
+}
+
+int launch_prepare(struct launch *l, const struct spec *s)
+{
+	l->spec = s;
+	l->drop &= ~s->bounding;
+	prepare_started(l);
+	return find_programs(l, s->argv[0]);
+}
+
+/* ---- in the child: raw calls, no memory of its own ---- */
+
+#define CHILD __attribute__((no_sanitize("address", "undefined")))
+
+static CHILD int fail(struct launch *l, int status, const char *step)
+{
+	l->failure->error = errno;
+	l->failure->step = step;
+	l->failure->status = status;
+	return status;
+}
+
+/* Nothing of the runner's signal handling is left: neither what it ignores nor what it blocks. */
+static CHILD int child_signals(void)
+{
+	static const int ignored[] = {
+		SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGPIPE, SIGUSR1, SIGUSR2, SIGALRM};
+	uint64_t action[8] = {0}, none = 0; /* the kernel's struct sigaction: SIG_DFL, no flags */
+
+	for (size_t i = 0; i < sizeof(ignored) / sizeof(*ignored); i++)
+		if (syscall(SYS_rt_sigaction, ignored[i], action, NULL, 8) < 0)
+			return -1;
+	return (int)syscall(SYS_rt_sigprocmask, SIG_SETMASK, &none, NULL, 8);
+}
+
+static CHILD int child_limits(const struct spec *s)
+{
+	for (unsigned i = 0; i < SPEC_LIMITS; i++)
+		if (s->limits_set & (1U << i) &&
+			syscall(SYS_prlimit64, 0, i, &s->limits[i], NULL) < 0)
+			return -1;
+	return 0;
+}
+
+static CHILD int set_capabilities(uint64_t permitted, uint64_t inheritable)
+{
+	struct __user_cap_header_struct h = {.version = _LINUX_CAPABILITY_VERSION_3};
+	struct __user_cap_data_struct d[2];
+
+	for (unsigned i = 0; i < 2; i++) {
+		d[i].effective = d[i].permitted = (uint32_t)(permitted >> (32 * i));
+		d[i].inheritable = (uint32_t)(inheritable >> (32 * i));
+	}
+	return (int)syscall(SYS_capset, &h, d);
+}
+
+static CHILD int child_capabilities(const struct launch *l)
+{
+	const struct spec *s = l->spec;
+
+	/* A user keeps what is ambient.  Root keeps what it has until execve(2), which computes its
+	 * rights from the bounding set: without them it could not reach a program in a 0700
+	 * directory now that it will be able to run. */
+	if (set_capabilities(s->uid ? s->ambient : l->permitted, s->ambient) < 0)
+		return -1;
+	for (unsigned c = 0; c < 64; c++)
+		if (s->ambient >> c & 1 &&
+			syscall(SYS_prctl, PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, c, 0, 0) < 0)
+			return -1;
+	return 0;
+}
+
+/* Who it is.  The order matters: what is not in the bounding set can't become inheritable; bounding
+ * set and groups need rights that setresuid takes away; PDEATHSIG set before setresuid would be
+ * lost; the working directory is entered with the user's own rights; the final capabilities come
+ * last of all. */
+static CHILD int child_identity(struct launch *l)
+{
+	const struct spec *s = l->spec;
+
+	if (set_capabilities(l->permitted, s->ambient) < 0)
+		return fail(l, EXIT_CAPABILITIES, "ambient-capabilities");
+	for (unsigned c = 0; c < 64; c++)
+		if (l->drop >> c & 1 && syscall(SYS_prctl, PR_CAPBSET_DROP, c, 0, 0, 0) < 0)
+			return fail(l, EXIT_CAPABILITIES, "capability-bounding-set");
+	if (syscall(SYS_setgroups, s->n_groups, s->groups) < 0)
+		return fail(l, EXIT_GROUP, "supplementary-groups");
+	if (syscall(SYS_setresgid, s->gid, s->gid, s->gid) < 0)
+		return fail(l, EXIT_GROUP, "group");
+	if (s->ambient && syscall(SYS_prctl, PR_SET_KEEPCAPS, 1, 0, 0, 0) < 0)
+		return fail(l, EXIT_CAPABILITIES, "ambient-capabilities");
+	if (syscall(SYS_setresuid, s->uid, s->uid, s->uid) < 0)
+		return fail(l, EXIT_USER, "user");
+	return 0;
+}
+
+static CHILD int child_exec(struct launch *l)
+{
+	int error = ENOENT;
+
+	for (const char *const *p = l->programs; *p; p++) {
+		syscall(SYS_execve, *p, l->spec->argv, l->spec->env);
+		if (errno != ENOENT && errno != ENOTDIR && errno != EACCES)
+			return fail(l, EXIT_EXEC, l->spec->argv[0]);
+		if (errno == EACCES)
+			error = EACCES;
+	}
+	errno = error;
+	return fail(l, EXIT_EXEC, l->spec->argv[0]);
+}
+
+static CHILD int child_started(struct launch *l)
+{
+	unsigned pid = (unsigned)syscall(SYS_getpid);
+
+	for (size_t i = 10; i-- > 0; pid /= 10)
+		l->started[l->started_pid + i] = (char)('0' + pid % 10);
+	return syscall(SYS_pwrite64, l->started_fd, l->started, l->started_len, 0) < 0 ? -1 : 0;
+}
+
+/* 0, 1 and 2, a script's text on 3, and nothing else: all others were opened close-on-exec, and
+ * are marked so once more. */
+static CHILD int child_descriptors(struct launch *l)
+{
+	int first = 3;
+
+	if (syscall(SYS_dup3, l->output, 1, 0) < 0)
+		return fail(l, EXIT_STDOUT, "standard output");
+	if (syscall(SYS_dup3, l->output, 2, 0) < 0)
+		return fail(l, EXIT_STDERR, "standard error");
+	if (child_started(l) < 0)
+		return fail(l, EXIT_FDS, "claim");
+	if (l->script >= 0) {
+		first = LAUNCH_SCRIPT_FD + 1;
+		if (syscall(SYS_dup3, l->script, LAUNCH_SCRIPT_FD, 0) < 0)
+			return fail(l, EXIT_FDS, "script");
+	}
+	if (syscall(SYS_close_range, first, ~0U, CLOSE_RANGE_CLOEXEC) < 0)
+		return fail(l, EXIT_FDS, "descriptors");
+	return 0;
+}
+
+static CHILD int child_steps(struct launch *l)
+{
+	const struct spec *s = l->spec;
+
+	if (child_signals() < 0)
+		return fail(l, EXIT_SIGNAL_MASK, "signals");
+	if (syscall(SYS_setsid) < 0)
+		return fail(l, EXIT_SETSID, "setsid");
+	if (child_limits(s) < 0)
+		return fail(l, EXIT_LIMITS, "limits");
+	if (s->nice && syscall(SYS_setpriority, PRIO_PROCESS, 0, s->nice) < 0)
+		return fail(l, EXIT_NICE, "nice");
+	syscall(SYS_umask, s->umask);
+	if (s->flags & SPEC_IDENTITY && child_identity(l))
+		return l->failure->status;
+	if (syscall(SYS_prctl, PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0 ||
+		syscall(SYS_getppid) != l->runner)
+		return fail(l, EXIT_FDS, "runner");
+	if (syscall(SYS_chdir, s->directory) < 0)
+		return fail(l, EXIT_CHDIR, s->directory);
+	if (s->flags & SPEC_IDENTITY && child_capabilities(l) < 0)
+		return fail(l, EXIT_CAPABILITIES, "ambient-capabilities");
+	if (s->flags & SPEC_NO_NEW_PRIVILEGES &&
+		syscall(SYS_prctl, PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+		return fail(l, EXIT_NO_NEW_PRIVILEGES, "no-new-privileges");
+	if (child_descriptors(l))
+		return l->failure->status;
+	return child_exec(l);
+}
+
+static CHILD int child(void *userdata)
+{
+	int status = child_steps(userdata);
+
+	syscall(SYS_exit_group, status);
+	return status;
+}
+
+/* ---- in the runner again ---- */
+
+static pid_t launch_into_cgroup(struct launch *l)
+{
+	struct clone_args a = {
+		.flags = CLONE_VFORK | CLONE_INTO_CGROUP,
+		.exit_signal = SIGCHLD,
+		.cgroup = (uint64_t)l->cgroup,
+	};
+	pid_t pid = (pid_t)syscall(SYS_clone3, &a, sizeof(a));
+
+	if (pid == 0)
+		child(l);
+	return pid;
+}
+
+pid_t launch(struct launch *l)
+{
+	pid_t pid;
+
+	*l->failure = (struct launch_failure){0};
+	if (l->cgroup >= 0)
+		pid = launch_into_cgroup(l);
+	else
+		pid = clone(child, child_stack + CHILD_STACK, CLONE_VM | CLONE_VFORK | SIGCHLD, l);
+	if (pid < 0)
+		(void)fail(l, l->cgroup >= 0 ? EXIT_CGROUP : EXIT_EXEC, "fork");
+	return pid < 0 ? -l->failure->error : pid;
+}

@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * NAME
+ *	flagman-runner - starts commands for flagmand(8) and reports their ends
+ *
+ * DESCRIPTION
+ *	Started by flagmand with a socket on descriptor 3, this process is the nursery: it knows
+ *	nothing, and forks a runner whenever flagmand asks for one.  (A fork of this small process
+ *	costs a tenth of an exec of it, of which most is the C library's start.)  A runner waits for
+ *	the specification of one run, starts the command and stays with it until its end, whatever
+ *	dies meanwhile; see run.h.
+ *
+ * SECURITY
+ *	Runs as root until the command does.  The nursery believes its socket: only flagmand holds
+ *	the other end.  A runner reads two things from strangers, the command's output, which it
+ *	copies, and its notifications (progress.h).  It opens nothing by name but the files of its
+ *	claim, below a directory descriptor.
+ *
+ * DIAGNOSTICS
+ *	Exit status 0 when flagmand has gone, 1 when the nursery can't work, 64 for wrong use.
+ */
+#include "common/fd.h"
+#include "runner/run.h"
+#include "wire/spec.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+static void set_up_nursery(void)
+{
+	struct sigaction ignore = {.sa_handler = SIG_IGN, .sa_flags = SA_NOCLDWAIT};
+	sigset_t none;
+
+	for (int s = 1; s < NSIG; s++)
+		signal(s, SIG_DFL);
+	sigaction(SIGCHLD, &ignore, NULL); /* runners need no burial */
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+	prctl(PR_SET_NAME, "flagman-nursery");
+	(void)boot_id(); /* read once, here */
+}
+
+static int become_runner(const int *fds)
+{
+	struct run_fds r = {.socket = fds[0], .claim = fds[1], .notify = fds[2]};
+
+	close(RUNNER_SOCKET_FD);
+	signal(SIGCHLD, SIG_DFL);
+	prctl(PR_SET_NAME, "flagman-runner");
+	return run_main(&r);
+}
+
+/* Handles one request; 1 to go on, 0 at the end, -errno.  *RET_CHILD: this is the runner now. */
+static int nursery_once(int *ret_status)
+{
+	int fds[SPEC_FDS_MAX];
+	_cleanup_free_ void *message = NULL;
+	struct runner_birth *b;
+	size_t size = 0, n = 0;
+	pid_t pid;
+	int r = spec_receive(RUNNER_SOCKET_FD, &message, &size, fds, &n);
+
+	if (r < 0 || size == 0)
+		return r;
+	b = message;
+	if (size != sizeof(*b) || b->magic != RUNNER_BIRTH_MAGIC || n != RUNNER_BIRTH_FDS)
+		return -EBADMSG;
+	pid = fork();
+	if (pid == 0) {
+		*ret_status = become_runner(fds);
+		return 0;
+	}
+	if (pid < 0) /* flagmand sees it by the end of the runner's socket */
+		fprintf(stderr, "flagman-runner: can't fork: %s\n", strerror(errno));
+	for (size_t i = 0; i < n; i++)
+		close(fds[i]);
+	return 1;
+}
+
+int main(int argc, char **argv)
+{
+	int type, status = 0, r;
+	socklen_t len = sizeof(type);
+
+	if (argc == 2 && !strcmp(argv[1], "--version")) {
+		puts("flagman-runner " FLAGMAN_VERSION);
+		return 0;
+	}
+	if (argc != 1 || getsockopt(RUNNER_SOCKET_FD, SOL_SOCKET, SO_TYPE, &type, &len) < 0 ||
+		type != SOCK_SEQPACKET) {
+		fputs("flagman-runner: is started by flagmand, not by hand\n", stderr);
+		return EX_USAGE;
+	}
+	set_up_nursery();
+	do
+		r = nursery_once(&status);
+	while (r > 0);
+	if (r < 0)
+		fprintf(stderr, "flagman-runner: nursery: %s\n", strerror(-r));
+	return r < 0 ? 1 : status;
+}

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * One run, from a waiting runner to the command's end.
+ *
+ * It writes into its claim (claim.h) and holds the FIFO `alive` there open for writing: hang-up
+ * tells executor and agent, also those that were started later, that it has ended or died.  It is
+ * subreaper: whatever the command starts stays its descendant, however often it forks, so that
+ * the executor finds all of it when it must be killed.  It ignores signals that would end it and
+ * kills nothing itself.
+ *
+ * A run ends with its main process (with its last descendant, for SPEC_WAIT).  After the result is
+ * written and `alive` closed, the runner stays as long as something that was left running may
+ * still write into the output pipe -- else it would die of SIGPIPE -- and reads it to nowhere.
+ */
+#ifndef FLAGMAN_RUNNER_RUN_H
+#define FLAGMAN_RUNNER_RUN_H
+
+struct run_fds {
+	int socket; /* from it comes the specification; its end means that there will be no run */
+	int claim;  /* directory */
+	int notify; /* bound datagram socket, or what is not a socket: none */
+};
+
+/* Waits, runs, reports.  Returns the process's exit status. */
+int run_main(const struct run_fds *fds);
+
+#endif

@@ -1,0 +1,587 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The real flagman-runner, driven as flagmand does it: births, specifications, claims. */
+#include "common/buf.h"
+#include "common/fd.h"
+#include "wire/claim.h"
+#include "wire/spec.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#define PATIENCE 20000 /* ms */
+
+static char *top;
+static int nursery = -1;
+static pid_t nursery_pid;
+
+struct job {
+	char dir[300], notify[320];
+	int claim, socket, notify_fd, alive;
+	struct claim_result result;
+	struct claim_status status;
+	struct buf output;
+};
+
+static void start_nursery(void)
+{
+	int pair[2];
+
+	assert_return_code(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair), errno);
+	nursery_pid = fork();
+	if (nursery_pid == 0) {
+		dup2(open("/dev/null", O_RDONLY), 0);
+		dup2(pair[1], RUNNER_SOCKET_FD);
+		close_from(4);
+		execl(RUNNER, RUNNER, (char *)NULL);
+		_exit(127);
+	}
+	close(pair[1]);
+	nursery = pair[0];
+}
+
+static int set_up(void **state)
+{
+	(void)state;
+	top = strdup("/tmp/flagman-runner-XXXXXX");
+	if (!mkdtemp(top) || chmod(top, 0755) < 0)
+		return -1;
+	start_nursery();
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	char command[400];
+	int status;
+
+	(void)state;
+	close(nursery);
+	waitpid(nursery_pid, &status, 0);
+	snprintf(command, sizeof(command), "rm -rf %s", top);
+	if (fork() == 0)
+		execl("/bin/sh", "sh", "-c", command, (char *)NULL);
+	wait(NULL);
+	free(top);
+	return WIFEXITED(status) && WEXITSTATUS(status) == 0 ? 0 : -1;
+}
+
+static int notify_socket(struct job *j)
+{
+	struct sockaddr_un a = {.sun_family = AF_UNIX};
+	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0), on = 1;
+
+	snprintf(j->notify, sizeof(j->notify), "%s.n", j->dir);
+	snprintf(a.sun_path, sizeof(a.sun_path), "%.100s", j->notify);
+	assert_return_code(bind(fd, (struct sockaddr *)&a, sizeof(a)), errno);
+	chmod(j->notify, 0666);
+	setsockopt(fd, SOL_SOCKET, SO_PASSCRED, &on, sizeof(on));
+	return fd;
+}
+
+static void make_file(int dir, const char *name, size_t size)
+{
+	_cleanup_close_ int fd = openat(dir, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+
+	assert_return_code(fd, errno);
+	assert_return_code(ftruncate(fd, (off_t)size), errno);
+}
+
+static void birth(struct job *j)
+{
+	static int number;
+	struct runner_birth b = {.magic = RUNNER_BIRTH_MAGIC};
+	int pair[2];
+
+	*j = (struct job){.output = BUF_INIT(16 * 1024 * 1024)};
+	snprintf(j->dir, sizeof(j->dir), "%s/%d", top, number++);
+	assert_return_code(mkdir(j->dir, 0700), errno);
+	j->claim = open(j->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	make_file(j->claim, CLAIM_STATUS, 0);
+	make_file(j->claim, CLAIM_OUTPUT, 0);
+	make_file(j->claim, CLAIM_STARTED, CLAIM_STARTED_SIZE);
+	make_file(j->claim, CLAIM_RESULT_NEW, sizeof(struct claim_result));
+	assert_return_code(mkfifoat(j->claim, CLAIM_ALIVE, 0600), errno);
+	j->alive = openat(j->claim, CLAIM_ALIVE, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+	j->notify_fd = notify_socket(j);
+	assert_return_code(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair), errno);
+	j->socket = pair[0];
+	assert_int_equal(spec_send(nursery, &b, sizeof(b), (int[]){pair[1], j->claim, j->notify_fd},
+				 RUNNER_BIRTH_FDS),
+		0);
+	close(pair[1]);
+}
+
+/* What every test starts from: this process's own identity, nothing special. */
+static struct spec plain(const char *const *argv, const char *const *env)
+{
+	return (struct spec){
+		.flags = geteuid() == 0 ? SPEC_IDENTITY : 0,
+		.uid = geteuid(),
+		.gid = getegid(),
+		.umask = 022,
+		.bounding = UINT64_MAX,
+		.output_limit = 1024 * 1024,
+		.directory = "/",
+		.argv = argv,
+		.env = env,
+	};
+}
+
+static const char *const no_env[] = {NULL};
+
+static void send_spec(struct job *j, const struct spec *s, const int *fds, size_t n)
+{
+	_cleanup_(buf_done) struct buf b = BUF_INIT(SPEC_SIZE_MAX);
+
+	assert_int_equal(spec_encode(&b, s), 0);
+	assert_int_equal(spec_send(j->socket, b.data, b.len, fds, n), 0);
+	close(j->socket);
+}
+
+static void wait_end(struct job *j)
+{
+	struct pollfd p = {.fd = j->alive};
+	_cleanup_close_ int result = -1, output = -1, status = -1;
+	uint64_t left_out;
+
+	assert_int_equal(poll(&p, 1, PATIENCE), 1);
+	assert_true(p.revents & POLLHUP);
+	result = openat(j->claim, CLAIM_RESULT, O_RDONLY | O_CLOEXEC);
+	assert_return_code(result, errno);
+	assert_int_equal(pread_all(result, &j->result, sizeof(j->result), 0), 0);
+	status = openat(j->claim, CLAIM_STATUS, O_RDONLY | O_CLOEXEC);
+	output = openat(j->claim, CLAIM_OUTPUT, O_RDONLY | O_CLOEXEC);
+	assert_int_equal(claim_status_read(status, &j->status), 0);
+	struct buf head = BUF_INIT(16 * 1024 * 1024);
+	assert_int_equal(claim_output_read(output, &j->status, &head, &j->output, &left_out), 0);
+	if (head.len) { /* in order, as one */
+		struct buf all = BUF_INIT(32 * 1024 * 1024);
+		buf_add(&all, head.data, head.len);
+		buf_add(&all, buf_str(&j->output), j->output.len);
+		buf_done(&head);
+		buf_done(&j->output);
+		j->output = all;
+	}
+}
+
+static void done(struct job *j)
+{
+	buf_done(&j->output);
+	close(j->claim);
+	close(j->alive);
+	close(j->notify_fd);
+}
+
+static void run(struct job *j, const struct spec *s)
+{
+	birth(j);
+	send_spec(j, s, NULL, 0);
+	wait_end(j);
+}
+
+/* The value of the line "KEY: ..." of the output. */
+static const char *value(const struct job *j, const char *key)
+{
+	static char line[1024];
+	size_t len = strlen(key);
+
+	for (const char *p = buf_str(&j->output); p && *p; p = strchr(p, '\n'), p += p != NULL)
+		if (!strncmp(p, key, len) && p[len] == ':') {
+			p += len + 1;
+			p += strspn(p, " \t");
+			snprintf(line, sizeof(line), "%.*s", (int)strcspn(p, "\n"), p);
+			return line;
+		}
+	fail_msg("no line %s in:\n%s", key, buf_str(&j->output));
+	return "";
+}
+
+static void test_ends(void **state)
+{
+	struct job j;
+
+	(void)state;
+	struct spec s = plain(
+		(const char *const[]){"/bin/sh", "-c", "echo out; echo err >&2; exit 3", NULL},
+		no_env);
+	run(&j, &s);
+	assert_int_equal(j.result.end.kind, END_EXITED);
+	assert_int_equal(j.result.end.code, 3);
+	assert_true(j.result.end.started > 0 && j.result.end.ended >= j.result.end.started);
+	assert_true(j.result.end.lasted > 0);
+	assert_string_equal(buf_str(&j.output), "out\nerr\n");
+	done(&j);
+
+	s.argv = (const char *const[]){"/bin/sh", "-c", "kill -9 $$", NULL};
+	run(&j, &s);
+	assert_int_equal(j.result.end.kind, END_SIGNALED);
+	assert_int_equal(j.result.end.code, 9);
+	done(&j);
+}
+
+static void check_not_started(const struct spec *s, int code, int error, const char *where)
+{
+	struct job j;
+
+	run(&j, s);
+	assert_int_equal(j.result.end.kind, END_NOT_STARTED);
+	assert_int_equal(j.result.end.code, code);
+	assert_int_equal(j.result.end.error, error);
+	assert_string_equal(j.result.end.where, where);
+	done(&j);
+}
+
+static void test_not_started(void **state)
+{
+	struct spec s = plain((const char *const[]){"/x", NULL}, no_env);
+
+	(void)state;
+	check_not_started(&s, 203, ENOENT, "/x");
+	s.argv = (const char *const[]){"/etc/passwd", NULL};
+	check_not_started(&s, 203, EACCES, "/etc/passwd");
+	s.argv = (const char *const[]){"flagman-no-such-program", NULL};
+	s.env = (const char *const[]){"PATH=/usr/bin:/bin", NULL};
+	check_not_started(&s, 203, ENOENT, "flagman-no-such-program");
+	s.env = no_env; /* never looked for in the working directory */
+	s.argv = (const char *const[]){"true", NULL};
+	s.directory = "/bin";
+	check_not_started(&s, 203, ENOENT, "true");
+	s.argv = (const char *const[]){"/bin/true", NULL};
+	s.directory = "/nowhere";
+	check_not_started(&s, 200, ENOENT, "/nowhere");
+	s.directory = "/";
+	s.limits_set = 1U << RLIMIT_NOFILE;
+	s.limits[RLIMIT_NOFILE] = (struct spec_limit){10, 5}; /* soft above hard */
+	check_not_started(&s, 205, EINVAL, "limits");
+}
+
+static void test_what_it_finds(void **state)
+{
+	struct spec s = plain(
+		(const char *const[]){PROBE, NULL}, (const char *const[]){"A=b c", "D=", NULL});
+	struct job j;
+
+	(void)state;
+	s.umask = 027;
+	s.directory = top;
+	s.flags |= SPEC_NO_NEW_PRIVILEGES;
+	s.limits_set = 1U << RLIMIT_NOFILE | 1U << RLIMIT_CORE;
+	s.limits[RLIMIT_NOFILE] = (struct spec_limit){100, 200};
+	s.nice = 3;
+	run(&j, &s);
+	assert_int_equal(j.result.end.kind, END_EXITED);
+	assert_string_equal(value(&j, "fds"), "0 1 2");
+	assert_string_equal(value(&j, "ignored"), "");
+	assert_string_equal(value(&j, "blocked"), "");
+	assert_string_equal(value(&j, "session"), "own");
+	assert_string_equal(value(&j, "umask"), "0027");
+	assert_string_equal(value(&j, "nice"), "3");
+	assert_string_equal(value(&j, "nofile"), "100 200");
+	assert_string_equal(value(&j, "core"), "0 0");
+	assert_string_equal(value(&j, "cwd"), top);
+	assert_string_equal(value(&j, "deathsig"), "9");
+	assert_string_equal(value(&j, "NoNewPrivs"), "1");
+	assert_non_null(strstr(buf_str(&j.output), "env: A=b c\nenv: D=\n"));
+	done(&j);
+}
+
+static void test_path_is_searched(void **state)
+{
+	struct spec s = plain((const char *const[]){"echo", "found", NULL},
+		(const char *const[]){"PATH=/nowhere::relative:/usr/bin:/bin", NULL});
+	struct job j;
+
+	(void)state;
+	run(&j, &s);
+	assert_string_equal(buf_str(&j.output), "found\n");
+	done(&j);
+}
+
+static void test_user(void **state)
+{
+	static const uint32_t groups[] = {4711, 4712};
+	struct spec s = plain((const char *const[]){PROBE, NULL}, no_env);
+	struct job j;
+
+	(void)state;
+	s.uid = 4242;
+	s.gid = 4343;
+	s.groups = groups;
+	s.n_groups = 2;
+	s.bounding = 0;
+	run(&j, &s);
+	assert_string_equal(value(&j, "Uid"), "4242\t4242\t4242\t4242");
+	assert_string_equal(value(&j, "Gid"), "4343\t4343\t4343\t4343");
+	assert_string_equal(value(&j, "Groups"), "4711 4712 ");
+	assert_string_equal(value(&j, "deathsig"), "9");
+	for (const char *const *c = (const char *const[]){"CapInh", "CapPrm", "CapEff", "CapBnd",
+		     "CapAmb", NULL};
+		*c; c++)
+		assert_string_equal(value(&j, *c), "0000000000000000");
+	done(&j);
+}
+
+static void test_one_ambient_capability(void **state)
+{
+	struct spec s = plain((const char *const[]){PROBE, NULL}, no_env);
+	struct job j;
+
+	(void)state;
+	s.uid = 4242;
+	s.gid = 4343;
+	s.bounding = 0;
+	s.ambient = UINT64_C(1) << 10; /* CAP_NET_BIND_SERVICE */
+	s.flags |= SPEC_NO_NEW_PRIVILEGES;
+	run(&j, &s);
+	for (const char *const *c =
+			(const char *const[]){"CapInh", "CapPrm", "CapEff", "CapAmb", NULL};
+		*c; c++)
+		assert_string_equal(value(&j, *c), "0000000000000400");
+	assert_string_equal(value(&j, "CapBnd"), "0000000000000000");
+	done(&j);
+}
+
+static void test_root_with_few_capabilities(void **state)
+{
+	struct spec s = plain((const char *const[]){PROBE, NULL}, no_env);
+	struct job j;
+
+	(void)state;
+	s.bounding = 1; /* CAP_CHOWN */
+	run(&j, &s);
+	assert_string_equal(value(&j, "CapPrm"), "0000000000000001");
+	assert_string_equal(value(&j, "CapEff"), "0000000000000001");
+	assert_string_equal(value(&j, "CapBnd"), "0000000000000001");
+	assert_string_equal(value(&j, "CapInh"), "0000000000000000");
+	done(&j);
+}
+
+/* The shell reads its text from descriptor 3, closes that, and its children have 0, 1 and 2. */
+static void test_script(void **state)
+{
+	static const char text[] = "exec 3<&-; echo first\n" PROBE "\nfalse\necho never\n";
+	struct spec s =
+		plain((const char *const[]){"/bin/sh", "-e", "/proc/self/fd/3", NULL}, no_env);
+	_cleanup_close_ int script = memfd_create("script", MFD_CLOEXEC);
+	struct job j;
+
+	(void)state;
+	assert_int_equal(write_all(script, text, strlen(text)), 0);
+	if (geteuid() == 0)
+		s.uid = s.gid = 4242; /* somebody else's memfd can be read */
+	s.flags |= SPEC_SCRIPT;
+	birth(&j);
+	send_spec(&j, &s, &script, 1);
+	wait_end(&j);
+	assert_int_equal(j.result.end.code, 1);
+	assert_string_equal(value(&j, "fds"), "0 1 2");
+	assert_memory_equal(j.output.data, "first\n", 6);
+	assert_null(strstr(buf_str(&j.output), "never"));
+	done(&j);
+}
+
+static void test_output_limit(void **state)
+{
+	struct spec s = plain((const char *const[]){PROBE, "flood", "400000", NULL}, no_env);
+	struct job j;
+	struct stat st;
+
+	(void)state;
+	s.output_limit = 1000;
+	run(&j, &s);
+	assert_int_equal(j.status.output_total, 400000);
+	assert_int_equal(j.output.len, 1000);
+	assert_memory_equal(j.output.data, "0000000\n0000008\n", 16);
+	assert_string_equal(j.output.data + 1000 - 8, "0399992\n");
+	assert_int_equal(fstatat(j.claim, CLAIM_OUTPUT, &st, 0), 0);
+	assert_int_equal(st.st_size, 1000);
+	done(&j);
+}
+
+static void test_progress(void **state)
+{
+	struct job j;
+	char env[400];
+
+	(void)state;
+	birth(&j);
+	snprintf(env, sizeof(env), "NOTIFY_SOCKET=%s", j.notify);
+	struct spec s = plain((const char *const[]){PROBE, "notify", "STATUS=10% begin", "READY=1",
+				      "STATUS=42% half \x01\xff way\nMAINPID=1", NULL},
+		(const char *const[]){env, NULL});
+	if (geteuid() == 0)
+		s.uid = s.gid = 4242;
+	send_spec(&j, &s, NULL, 0);
+	wait_end(&j);
+	assert_int_equal(j.result.end.code, 0);
+	assert_int_equal(j.status.percent, 42);
+	assert_string_equal(j.status.text, "42% half  ? way");
+	done(&j);
+}
+
+static bool exists(const char *name)
+{
+	char path[400];
+
+	snprintf(path, sizeof(path), "%s/%s", top, name);
+	return access(path, F_OK) == 0;
+}
+
+/* A left daemon outlives the run, and writing does not kill it. */
+static void test_leftovers_leave(void **state)
+{
+	struct spec s =
+		plain((const char *const[]){"/bin/sh", "-c",
+			      "( read go <go; echo noise; echo more; echo x >alive.left ) & "
+			      "echo done",
+			      NULL},
+			no_env);
+	struct job j;
+	char fifo[400];
+	int fd;
+
+	(void)state;
+	snprintf(fifo, sizeof(fifo), "%s/go", top);
+	assert_return_code(mkfifo(fifo, 0600), errno);
+	s.directory = top;
+	run(&j, &s);
+	assert_string_equal(buf_str(&j.output), "done\n");
+	assert_false(exists("alive.left"));
+	fd = open(fifo, O_WRONLY | O_CLOEXEC);
+	assert_int_equal(write(fd, "go\n", 3), 3);
+	close(fd);
+	for (int i = 0; i < PATIENCE / 10 && !exists("alive.left"); i++)
+		poll(NULL, 0, 10);
+	assert_true(exists("alive.left"));
+	done(&j);
+}
+
+/* The run is over when the last of it is, wherever it has put its output. */
+static void test_leftovers_wait(void **state)
+{
+	struct spec s = plain(
+		(const char *const[]){"/bin/sh", "-c",
+			"( ( exec >/dev/null 2>&1; sleep 0.2; echo x >waited ) & ); exit 4", NULL},
+		no_env);
+	struct job j;
+
+	(void)state;
+	s.leftovers = SPEC_WAIT;
+	s.directory = top;
+	run(&j, &s);
+	assert_true(exists("waited"));
+	assert_int_equal(j.result.end.code, 4);
+	done(&j);
+}
+
+/* kill -9 of the runner: `alive` hangs up, there is no result, and the command is gone. */
+static void test_runner_dies(void **state)
+{
+	struct spec s = plain((const char *const[]){PROBE, "hang", NULL}, no_env);
+	struct pollfd p;
+	struct job j;
+	char started[CLAIM_STARTED_SIZE + 1] = "", boot[64];
+	int pid = 0, runner = 0;
+	unsigned long long ticks;
+
+	(void)state;
+	birth(&j);
+	send_spec(&j, &s, NULL, 0);
+	p = (struct pollfd){.fd = j.alive, .events = POLLIN};
+	assert_int_equal(poll(&p, 1, PATIENCE), 1); /* first nudge: it has been started */
+	_cleanup_close_ int fd = openat(j.claim, CLAIM_STARTED, O_RDONLY | O_CLOEXEC);
+	assert_true(read(fd, started, CLAIM_STARTED_SIZE) > 0);
+	assert_int_equal(sscanf(started, "%63s %d %llu %d", boot, &pid, &ticks, &runner), 4);
+	assert_string_equal(boot, boot_id());
+	assert_int_equal(kill(pid, 0), 0);
+	assert_int_equal(getsid(pid), pid);
+	kill(runner, SIGKILL);
+	p.events = 0;
+	assert_int_equal(poll(&p, 1, PATIENCE), 1);
+	assert_true(p.revents & POLLHUP);
+	assert_int_equal(faccessat(j.claim, CLAIM_RESULT, F_OK, 0), -1);
+	for (int i = 0; i < PATIENCE / 10 && kill(pid, 0) == 0; i++)
+		poll(NULL, 0, 10);
+	assert_int_equal(kill(pid, 0), -1);
+	done(&j);
+}
+
+/* What would end an ordinary process does not end a runner. */
+static void test_runner_ignores_signals(void **state)
+{
+	struct spec s = plain((const char *const[]){"/bin/sh", "-c",
+				      "kill -TERM $PPID; kill -INT $PPID; exit 5", NULL},
+		no_env);
+	struct job j;
+
+	(void)state;
+	run(&j, &s);
+	assert_int_equal(j.result.end.code, 5);
+	done(&j);
+}
+
+/* Without a specification there is no run and no trace of one. */
+static void test_called_off(void **state)
+{
+	struct pollfd p;
+	struct job j;
+
+	(void)state;
+	birth(&j);
+	close(j.socket);
+	/* The runner may not have opened `alive` yet; its end is the end of the notify socket. */
+	p = (struct pollfd){.fd = j.alive};
+	for (int i = 0; i < PATIENCE / 10 && poll(&p, 1, 10) == 0; i++) {
+		char c;
+		if (read(j.alive, &c, 1) == 0)
+			break;
+	}
+	assert_int_equal(faccessat(j.claim, CLAIM_RESULT, F_OK, 0), -1);
+	done(&j);
+}
+
+int main(void)
+{
+	const struct CMUnitTest everybody[] = {
+		cmocka_unit_test(test_ends),
+		cmocka_unit_test(test_not_started),
+		cmocka_unit_test(test_what_it_finds),
+		cmocka_unit_test(test_path_is_searched),
+		cmocka_unit_test(test_script),
+		cmocka_unit_test(test_output_limit),
+		cmocka_unit_test(test_progress),
+		cmocka_unit_test(test_leftovers_leave),
+		cmocka_unit_test(test_leftovers_wait),
+		cmocka_unit_test(test_runner_dies),
+		cmocka_unit_test(test_runner_ignores_signals),
+		cmocka_unit_test(test_called_off),
+	};
+	const struct CMUnitTest root[] = {
+		cmocka_unit_test(test_user),
+		cmocka_unit_test(test_one_ambient_capability),
+		cmocka_unit_test(test_root_with_few_capabilities),
+	};
+	int failed = cmocka_run_group_tests(everybody, set_up, tear_down);
+
+	if (geteuid() == 0)
+		failed += cmocka_run_group_tests(root, set_up, tear_down);
+	return failed;
+}
