@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What the running service knows: whether it is there, its troubles, flags that are missing. */
+#include "cli/doctor.h"
+
+#include "cli/call.h"
+#include "cli/target.h"
+#include "common/fd.h"
+#include "common/states.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#define AREA "service"
+
+static void check_fact(struct doctor *d, const struct control_fact *f, long *held)
+{
+	long value = strtol(f->value, NULL, 10);
+
+	if (strcmp(f->name, "trouble") == 0) {
+		doctor_found(d, AREA, NULL, "%s", f->value);
+	} else if (strcmp(f->name, "watches-failed") == 0 && value > 0) {
+		doctor_found(d, "limits",
+			"raise fs.inotify.max_user_watches with sysctl(8), and put it into "
+			"/etc/sysctl.d/flagman.conf",
+			"%ld directories could not be watched", value);
+	} else if (strcmp(f->name, "descriptors-held") == 0) {
+		*held = value;
+	} else if (strcmp(f->name, "descriptors-limit") == 0 && value > 0 && *held >= value) {
+		doctor_found(d, "limits",
+			"raise LimitNOFILE= of flagman.service (systemctl edit flagman)",
+			"all %ld descriptors for flags are taken; further flags are known by their "
+			"inode alone",
+			value);
+	}
+}
+
+/* A call that complains only in the findings.  False: no answer. */
+static bool ask(struct doctor *d, enum control_type type, call_handler *handler, void *userdata)
+{
+	struct control_request q = {.header.type = (uint16_t)type};
+	_cleanup_close_ int fd = -1;
+	union control_message m;
+
+	if (call_open(d->cli, true, &fd) || call_send(fd, &q, -1))
+		return false;
+	for (;;) {
+		if (call_next(fd, 10000, NULL, &m) != CALL_MESSAGE)
+			return false;
+		if (m.header.type == CONTROL_END)
+			return m.end.exit_status == 0;
+		handler(&m, userdata);
+	}
+}
+
+struct health {
+	struct doctor *d;
+	long held; /* descriptors */
+};
+
+static void take_fact(const union control_message *m, void *userdata)
+{
+	struct health *h = userdata;
+
+	if (m->header.type == CONTROL_FACT)
+		check_fact(h->d, &m->fact, &h->held);
+}
+
+/* While another action runs `while-running: hide` takes a flag away, and a press has taken its own:
+ * only one at rest must be there. */
+static bool must_have_flag(enum state s)
+{
+	return s == STATE_READY || s == STATE_DONE || s == STATE_FAILED || s == STATE_CANCELLED ||
+	       s == STATE_MISSED || s == STATE_MISCONFIGURED;
+}
+
+static void check_flag(struct doctor *d, const struct control_action *a)
+{
+	_cleanup_close_ int dir = -1;
+	char name[TARGET_NAME_MAX];
+	struct stat st;
+
+	if (!must_have_flag((enum state)a->state) || !*a->path)
+		return;
+	target_name(name, a->object, a->group, a->action);
+	if (*a->file_name) {
+		dir = open(a->path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+		/* What is wrong with the directory itself, another look says. */
+		if (dir < 0)
+			return;
+		if (fstatat(dir, a->file_name, &st, AT_SYMLINK_NOFOLLOW) == 0)
+			return;
+		if (errno == EACCES) {
+			doctor_unseen(
+				d, AREA, "%s/%s: no permission to look", a->path, a->file_name);
+			return;
+		}
+	}
+	doctor_found(d, AREA, NULL, "the flag of %s is missing from %s", name, a->path);
+	doctor_advise(d, "flagman restore '%s'", a->object);
+}
+
+static void take_action(const union control_message *m, void *userdata)
+{
+	struct doctor *d = userdata;
+
+	if (m->header.type == CONTROL_ACTION)
+		check_flag(d, &m->action);
+}
+
+void doctor_service(struct doctor *d)
+{
+	struct health h = {.d = d};
+	_cleanup_close_ int fd = -1;
+	int r = call_open(d->cli, true, &fd);
+
+	if (r == EX_NOPERM) {
+		doctor_unseen(d, AREA, "%s/" CONTROL_SOCKET ": you may not talk to flagman there",
+			d->cli->run_dir);
+		return;
+	}
+	if (r) {
+		doctor_found(d, AREA, NULL, "flagman is not running (nobody serves %s/%s)",
+			d->cli->run_dir, CONTROL_SOCKET);
+		if (strcmp(d->cli->run_dir, CLI_RUN_DIR) == 0)
+			doctor_advise(d, "systemctl start flagman");
+		else
+			doctor_advise(d, "flagmand --run-dir %s --conf-dir %s --state-dir DIR",
+				d->cli->run_dir, d->cli->conf_dir);
+		return;
+	}
+	/* Hung up unasked: a second connection asks. */
+	if (!ask(d, CONTROL_HEALTH, take_fact, &h))
+		doctor_unseen(d, AREA, "flagman does not say how it is");
+	if (!ask(d, CONTROL_STATUS, take_action, d))
+		doctor_unseen(d, AREA, "flagman does not say what its flags show");
+	if (geteuid() != 0)
+		doctor_unseen(d, AREA, "as an ordinary user only your own buttons are seen");
+}
