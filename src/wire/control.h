@@ -96,7 +96,13 @@ struct control_output {
 	char data[2048]; /* raw bytes of the command */
 };
 
-struct control_fact { /* "watches" "12", "descriptors-held" "30", ... */
+/*
+ * "watches" "12", "watches-failed" "0" (directories that could not be watched), "descriptors-held",
+ * "descriptors-limit" (flags held by a descriptor, and how many may be), ...  A "trouble" is a
+ * sentence about something that is wrong now (disk full, a board that can't be used); there may be
+ * several.  doctor shows them.
+ */
+struct control_fact {
 	struct wire_header header;
 	char name[64];
 	char value[512];
