@@ -168,7 +168,7 @@ static void report_dropped(void)
 	if (n == 0 || log_stuck)
 		return;
 	log_dropped = 0;
-	snprintf(text, sizeof(text), "%u earlier lines of the log were lost", n);
+	snprintf(text, sizeof(text), "lines of the log that were lost: %u", n);
 	emit(LOG_LEVEL_WARNING, text, strlen(text));
 }
 

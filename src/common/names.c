@@ -248,28 +248,64 @@ static bool matches_any(const char *const *patterns, const char *name)
 
 bool name_is_litter(const char *file_name)
 {
-	static const char *const patterns[] = {/* macOS */
-		".DS_Store", "._*", ".AppleDouble", ".AppleDB", ".AppleDesktop", ".apdisk",
-		".localized", ".Spotlight-V100", ".TemporaryItems", ".fseventsd", ".Trashes",
-		".VolumeIcon.icns", "Icon\r",
-		"*.sb-????????"
-		"-??????",
+	static const char *const patterns[] = {
+		/* macOS */
+		".DS_Store",
+		"._*",
+		".AppleDouble",
+		".AppleDB",
+		".AppleDesktop",
+		".apdisk",
+		".localized",
+		".Spotlight-V100",
+		".TemporaryItems",
+		".fseventsd",
+		".Trashes",
+		".VolumeIcon.icns",
+		"Icon\r",
+		"*.sb-*-??????", /* TextEdit saves through Restart.txt.sb-1a2b3c4d-AbCdEf */
 		/* Windows and its Office */
-		"Thumbs.db", "ehthumbs.db", "desktop.ini", "$RECYCLE.BIN",
-		"System Volume Information", "~$*", "~WR[A-Z]*.tmp",
+		"Thumbs.db",
+		"ehthumbs.db",
+		"desktop.ini",
+		"$RECYCLE.BIN",
+		"System Volume Information",
+		"~$*",
+		"~WR[A-Z]*.tmp",
 		/* editors and desktops */
-		".~lock.*#", "*.swp", "*.swo", "*.swx", "*~", "#*#", ".#*", "4913",
-		".goutputstream-*", ".directory",
+		".~lock.*#",
+		"*.swp",
+		"*.swo",
+		"*.swx",
+		"*~",
+		"#*#",
+		".#*",
+		"4913", /* vim looks with it whether it can write here */
+		".goutputstream-*",
+		".directory",
 		/* NFS and FUSE: a file that was unlinked while open */
-		".nfs*", ".fuse_hidden*", NULL};
+		".nfs*",
+		".fuse_hidden*",
+		NULL,
+	};
 
 	return matches_any(patterns, file_name);
 }
 
 bool name_is_partial(const char *file_name)
 {
-	static const char *const patterns[] = {"*.part", "*.crdownload", "*.partial", "*.filepart",
-		"*.tmp", "*.download", "*.opdownload", "~*", ".goutputstream-*", NULL};
+	static const char *const patterns[] = {
+		"*.part",
+		"*.crdownload",
+		"*.partial",
+		"*.filepart",
+		"*.tmp",
+		"*.download",
+		"*.opdownload",
+		"~*",
+		".goutputstream-*",
+		NULL,
+	};
 
 	return matches_any(patterns, file_name);
 }

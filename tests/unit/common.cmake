@@ -1,0 +1,7 @@
+flagman_unit(states flagman_common)
+flagman_unit(buf flagman_common)
+flagman_unit(fd flagman_common)
+flagman_unit(token flagman_common)
+flagman_unit(names flagman_common)
+flagman_unit(text flagman_common)
+flagman_unit(log flagman_common)
