@@ -1,0 +1,57 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Memory and wake-ups of processes, from /proc; percentiles."""
+
+import os
+import re
+import statistics
+import time
+from pathlib import Path
+
+
+def pss_kib(pids):
+    """What the processes cost together: pages that several map are shared out between them."""
+    total = 0
+    for pid in pids:
+        rollup = Path(f"/proc/{pid}/smaps_rollup").read_text(encoding="ascii")
+        total += int(re.search(r"^Pss:\s+(\d+) kB", rollup, re.M)[1])
+    return total
+
+
+def switches(pids):
+    """How often each thread of the processes has slept or was made to wait, by thread."""
+    found = {}
+    for pid in pids:
+        for thread in os.listdir(f"/proc/{pid}/task"):
+            status = Path(f"/proc/{pid}/task/{thread}/status").read_text(encoding="utf-8")
+            found[pid, thread] = sum(map(int, re.findall(r"ctxt_switches:\s+(\d+)", status)))
+    return found
+
+
+def wait_quiet(pids, still=1.0, patience=30.0):
+    """Until none of the processes has run for STILL seconds."""
+    end = time.monotonic() + patience
+    last, since = switches(pids), time.monotonic()
+    while time.monotonic() - since < still:
+        if time.monotonic() > end:
+            raise AssertionError("the processes do not come to rest")
+        time.sleep(0.05)
+        now = switches(pids)
+        if now != last:
+            last, since = now, time.monotonic()
+
+
+def wakeups(pids, seconds):
+    """How often the processes ran in SECONDS in which nobody asked anything of them."""
+    before = switches(pids)
+    time.sleep(seconds)
+    after = switches(pids)
+    return sum(after.values()) - sum(before.values())
+
+
+def percentile(values, p):
+    ordered = sorted(values)
+    return ordered[min(len(ordered) - 1, int(len(ordered) * p / 100))]
+
+
+def median(values):
+    return statistics.median(values)
