@@ -121,7 +121,7 @@ static void collect(struct batch *b)
 int main(int argc, char **argv)
 {
 	struct list list;
-	struct batch batch;
+	struct batch batch = {0};
 	char why[160];
 	int r;
 

@@ -216,7 +216,8 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
     parser.add_argument("--bin", default=TESTS.parent / "build/bin", type=Path,
                         help="directory of the programs")
-    parser.add_argument("--tools", type=Path, help="directory of bench-floor, ...; default: beside it")
+    parser.add_argument("--tools", type=Path,
+                        help="directory of bench-floor and the like; default: tests beside --bin")
     parser.add_argument("--quick", action="store_true", help="fewer rounds, limits with slack")
     parser.add_argument("--only", choices=MEASUREMENTS, action="append", help="not all of them")
     parser.add_argument("--rounds", type=int)
@@ -230,7 +231,8 @@ def main():
     options.listings = 5 if options.quick else 20
 
     table = Table(options.quick)
-    with Bench(options.bin, options.tools or options.bin.parent / "tests") as bench:
+    programs = options.bin.resolve()
+    with Bench(programs, (options.tools or programs.parent / "tests").resolve()) as bench:
         for name in options.only or MEASUREMENTS:
             MEASUREMENTS[name](bench, table, options)
     if table.beyond:

@@ -37,6 +37,8 @@ class Bench:
         self.root = Path(tempfile.mkdtemp(prefix="flagman-bench-"))
         self.root.chmod(0o755)
         self.people = people.make(os.getpid())
+        # Here, for the build may lie where the commands' user may not look.
+        self.stamp = shutil.copy(self.tool("stamp"), self.root)
         self.fifo = self.root / "stamps"
         os.mkfifo(self.fifo)
         self.fifo.chmod(0o666)
@@ -99,7 +101,7 @@ class Floor:
                 path = folder / f"Press {number}.txt"
                 self.presses.append(Press(number, folder.name, f"Press {number}", path, path))
         started = time.monotonic()
-        self.process = subprocess.Popen([bench.tool("floor"), bench.tool("stamp"), bench.fifo],
+        self.process = subprocess.Popen([bench.tool("floor"), bench.stamp, bench.fifo],
                                         stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         folders = sorted({str(p.path.parent) for p in self.presses})
         self.process.stdin.write("".join(f"{f}\n" for f in folders))
@@ -140,7 +142,7 @@ class Flagman(Instance):
                 path = self.share / obj / f"{action}.txt"
                 made.append((a, o, Press(number, obj, action, path,
                                          self.share / obj / f"{action} [Done].txt")))
-                lines.append(f"    - {{name: {action}, command: [{self.bench.tool('stamp')}, "
+                lines.append(f"    - {{name: {action}, command: [{self.bench.stamp}, "
                              f"{self.bench.fifo}, '{number}']}}\n")
             documents.append(self._document(obj, keys, "".join(lines)))
         for i in range(0, len(documents), DOCUMENTS_A_FILE):
