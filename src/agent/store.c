@@ -6,6 +6,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+/*
+ * Pages of WAL.  A checkpoint takes some ms, for it syncs: it is made where the caller expects a
+ * sync, and elsewhere only lest the WAL grow without end.
+ */
+#define WAL_WHEN_SYNCED 1000
+#define WAL_MAX         4096
+
 static char open_error[256]; /* of the last store_open() that failed */
 
 /*
@@ -98,7 +105,10 @@ static int end_transaction(struct store *s)
 
 int store_commit(struct store *s)
 {
-	return s->open ? end_transaction(s) : 0;
+	int r = s->open ? end_transaction(s) : 0;
+
+	db_checkpoint(s, WAL_MAX);
+	return r;
 }
 
 int store_commit_durable(struct store *s)
@@ -108,9 +118,11 @@ int store_commit_durable(struct store *s)
 	if (r < 0 || !s->unsynced)
 		return r;
 	r = db_sync(s);
-	if (r == 0)
-		s->unsynced = false;
-	return r;
+	if (r < 0)
+		return r;
+	s->unsynced = false;
+	db_checkpoint(s, WAL_WHEN_SYNCED);
+	return 0;
 }
 
 bool store_dirty(const struct store *s)

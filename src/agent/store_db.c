@@ -175,6 +175,23 @@ int db_sync(struct store *s)
 	return r;
 }
 
+void db_checkpoint(struct store *s, int frames)
+{
+	if (s->wal_frames > frames && sqlite3_wal_checkpoint_v2(s->db, NULL,
+					      SQLITE_CHECKPOINT_PASSIVE, NULL, NULL) == SQLITE_OK)
+		s->wal_frames = 0;
+}
+
+static int note_wal(void *userdata, sqlite3 *db, const char *name, int frames)
+{
+	struct store *s = userdata;
+
+	(void)db;
+	(void)name;
+	s->wal_frames = frames;
+	return SQLITE_OK;
+}
+
 static int configure(struct store *s)
 {
 	int r = db_exec(s, "PRAGMA locking_mode=EXCLUSIVE; PRAGMA mmap_size=0;"
@@ -185,6 +202,7 @@ static int configure(struct store *s)
 	if (r < 0)
 		return r;
 	sqlite3_db_config(s->db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
+	sqlite3_wal_hook(s->db, note_wal, s);
 	if (sqlite3_db_readonly(s->db, "main") != 0)
 		return db_fail(s, -EROFS, STORE_FILE);
 	return 0;

@@ -67,6 +67,7 @@ struct store {
 	int spoilt;          /* -errno: what spoilt it */
 	bool unsynced;       /* commits may be in the WAL that no sync followed */
 	bool sync_failed;    /* the kernel may have dropped what it could not write */
+	int wal_frames;      /* pages in the WAL after the last commit */
 	/* Where store_prune() goes on; see there. */
 	uint64_t aged_to, counted_to;
 	uint32_t counted_runs;
@@ -100,6 +101,9 @@ void db_reset(sqlite3_stmt *q);
 
 /* Syncs the WAL; 0 or -errno. */
 int db_sync(struct store *s);
+/* Copies the WAL into the data base if it has more than FRAMES pages.  A failure is no loss: the
+ * WAL goes on. */
+void db_checkpoint(struct store *s, int frames);
 
 /* What is bound must live until the statement has run.  NULL is NULL. */
 void db_bind_text(sqlite3_stmt *q, int i, const char *text);

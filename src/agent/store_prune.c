@@ -13,7 +13,7 @@
 
 #define PIECE      256
 #define SPENT_KEPT 65536
-#define TIME_MAX   5000 /* us; what is left is done at the next call */
+#define TIME_MAX   2000 /* us; what is left is done at the next call */
 
 #define REMOVABLE \
 	" state NOT IN " STORE_OPEN_STATES " AND id<(SELECT max(id) FROM runs)" \

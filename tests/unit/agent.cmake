@@ -1,1 +1,3 @@
 flagman_unit(store flagman_agent_core)
+flagman_unit(store_faults flagman_agent_core)
+flagman_unit(store_prune flagman_agent_core)
