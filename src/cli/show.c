@@ -38,15 +38,25 @@ static char *elapsed(char *b, size_t size, int64_t then, int64_t now)
 	return b;
 }
 
+static char *lasted(char *b, size_t size, const struct control_run *r)
+{
+	*b = '\0';
+	if (r->started > 0 && r->ended >= r->started)
+		text_duration(b, size, (uint64_t)(r->ended - r->started));
+	return b;
+}
+
 static void add_phrase(struct buf *out, const char *s)
 {
 	if (*s)
 		buf_addf(out, "%s%s", out->len ? "; " : "", s);
 }
 
+/* The words of the result, unless they are the state's own. */
 void show_run_result(struct buf *out, const struct control_run *r)
 {
-	add_phrase(out, r->result);
+	if (strcasecmp(r->result, show_state((enum state)r->state)) != 0)
+		add_phrase(out, r->result);
 	add_phrase(out, r->payload);
 }
 
@@ -65,6 +75,8 @@ void show_action_result(struct buf *out, const struct control_action *a, int64_t
 	case STATE_CANCELLED:
 	case STATE_MISSED:
 		show_run_result(out, &a->last);
+		if (*lasted(b, sizeof(b), &a->last))
+			buf_addf(out, "%sin %s", out->len ? "; " : "", b);
 		break;
 	default:
 		add_phrase(out, a->progress);
@@ -203,11 +215,9 @@ void show_history_row(struct table *t, const struct control_run *r, int64_t now)
 {
 	_cleanup_(buf_done) struct buf who = BUF_INIT(512), result = BUF_INIT(1024);
 	int64_t when = r->pressed ? r->pressed : r->claimed;
-	char number[24], time[32], lasted[64] = "", name[TARGET_NAME_MAX];
+	char number[24], time[32], duration[64], name[TARGET_NAME_MAX];
 
 	snprintf(number, sizeof(number), "%llu", (unsigned long long)r->run);
-	if (r->started > 0 && r->ended >= r->started)
-		text_duration(lasted, sizeof(lasted), (uint64_t)(r->ended - r->started));
 	show_who(&who, r);
 	show_run_result(&result, r);
 	table_cell(t, STYLE_DIM, number);
@@ -215,6 +225,6 @@ void show_history_row(struct table *t, const struct control_run *r, int64_t now)
 	table_cell(t, STYLE_NONE, target_name(name, r->object, r->group, r->action));
 	table_cell(t, term_state_style((enum state)r->state), show_state((enum state)r->state));
 	table_cell(t, STYLE_NONE, buf_str(&who));
-	table_cell(t, STYLE_NONE, lasted);
+	table_cell(t, STYLE_NONE, lasted(duration, sizeof(duration), r));
 	table_cell(t, STYLE_NONE, buf_str(&result));
 }

@@ -113,7 +113,7 @@ static void write_frame(const char *text, unsigned height)
 		size_t len = strcspn(p, "\n");
 
 		if (height && n + 1 >= height) {
-			printf("... and %zu more lines\033[K", lines - n);
+			printf("... and %zu more\033[K", lines - n);
 			break;
 		}
 		printf("%.*s\033[K\n", (int)len, p);
