@@ -20,6 +20,7 @@
 #define FLAGMAN_CONFIG_H
 
 #include "common/names.h"
+#include "common/policy.h"
 #include "common/states.h"
 
 #include <stdbool.h>
@@ -28,17 +29,6 @@
 #include <stdio.h>
 #include <sys/resource.h>
 #include <sys/types.h>
-
-enum access { ACCESS_GROUP, ACCESS_PRESS_ONLY };
-enum serialise { SERIALISE_OBJECT, SERIALISE_GROUP, SERIALISE_NONE };
-enum when_busy { WHEN_BUSY_BLOCK, WHEN_BUSY_QUEUE };
-enum while_running { WHILE_RUNNING_MARK, WHILE_RUNNING_HIDE };
-enum missed { MISSED_SHOW, MISSED_RUN };
-enum leftovers { LEFTOVERS_LEAVE, LEFTOVERS_KILL, LEFTOVERS_WAIT };
-enum after { AFTER_RETURN, AFTER_DELETE };
-enum via { VIA_DIRECT, VIA_SUDO };
-
-#define TRIGGER_BIT(t) (1U << (t))
 
 /* How presses of an action are taken.  Times in us; USEC_INFINITY is "never". */
 struct press {
@@ -135,7 +125,7 @@ struct group {
 	char *run_folder; /* NULL where press-only or no action has trigger move */
 	char **trash_folders;
 	enum moniker moniker;
-	char *labels[STATE_MAX_]; /* NULL: English */
+	char **labels; /* STATE_MAX_ of them, interned; NULL within: English */
 	struct action *actions;
 	size_t n_actions;
 	bool last_good; /* this is not what the file says now: that has errors */
