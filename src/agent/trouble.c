@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "agent/trouble.h"
+
+#include "agent/board.h"
+#include "agent/flag.h"
+#include "common/log.h"
+#include "common/text.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <unistd.h>
+
+#define RESERVE "reserve"
+
+static bool no_room(int error)
+{
+	return error == -ENOSPC || error == -EDQUOT;
+}
+
+static void reserve_make(int dirfd, uint64_t size)
+{
+	struct file_info info;
+
+	if (dirfd < 0 || (file_info_at(dirfd, RESERVE, &info) == 0 && info.size >= size))
+		return;
+	_cleanup_close_ int fd =
+		openat(dirfd, RESERVE, O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+	if (fd >= 0 && fallocate(fd, 0, 0, (off_t)size) < 0 && ftruncate(fd, 0) < 0)
+		log_debug("the reserve cannot be emptied: %s", strerror(errno));
+}
+
+static void reserve_free(int dirfd)
+{
+	_cleanup_close_ int fd =
+		dirfd < 0 ? -1 : openat(dirfd, RESERVE, O_WRONLY | O_NOFOLLOW | O_CLOEXEC);
+
+	if (fd >= 0 && ftruncate(fd, 0) < 0)
+		log_warning("the reserve cannot be given up: %s", strerror(errno));
+}
+
+static void state_reserve(struct agent *a, bool make)
+{
+	_cleanup_close_ int fd = open(a->state_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (make)
+		reserve_make(fd, a->view->h->reserve);
+	else
+		reserve_free(fd);
+}
+
+void trouble_reserve(struct agent *a)
+{
+	for (size_t i = 0; i < a->n_bases; i++)
+		reserve_make(a->bases[i].staging_fd, a->view->h->reserve);
+	state_reserve(a, true);
+}
+
+static void try_later(struct agent *a)
+{
+	a->trouble = true;
+	if (a->n_boards)
+		board_look_soon(a, &a->boards[0]);
+}
+
+void trouble_flag(struct agent *a, struct flag *f, int error)
+{
+	struct board *b = flag_board(a, f);
+
+	if (no_room(error)) {
+		log_limited(&a->trouble_limit,
+			"%s/%s: no room on the disk: its flag waits for some", board_object(a, b),
+			flag_action_name(a, f));
+		reserve_free(board_base(a, b)->staging_fd);
+		state_reserve(a, false);
+	} else {
+		log_limited(&a->trouble_limit, "%s/%s: its flag cannot be shown now: %s",
+			board_object(a, b), flag_action_name(a, f), strerror(-error));
+	}
+	f->dirty |= DIRTY_NAME;
+	f->troubled = true;
+	try_later(a);
+}
+
+void trouble_board(struct agent *a, struct board *b, int error)
+{
+	if (no_room(error))
+		reserve_free(board_base(a, b)->staging_fd);
+	log_limited(&a->trouble_limit, "%s: its Status.txt cannot be written: %s",
+		board_object(a, b), strerror(-error));
+	b->status_dirty = true;
+	try_later(a);
+}
+
+void trouble_store(struct agent *a, int error)
+{
+	if (no_room(error))
+		state_reserve(a, false);
+	log_limited(&a->trouble_limit, "the history cannot be written: %s",
+		error == -EIO ? store_error(a->store) : strerror(-error));
+	try_later(a);
+}
+
+void trouble_retry(struct agent *a)
+{
+	if (!a->trouble)
+		return;
+	a->trouble = false;
+	for (size_t i = 0; i < a->n_flags; i++)
+		if (a->flags[i].troubled) {
+			a->flags[i].troubled = false;
+			flag_mark(a, &a->flags[i], a->flags[i].dirty);
+		}
+	board_status_flush(a, false);
+	trouble_reserve(a);
+}
