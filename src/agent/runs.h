@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Runs: what the executor was asked to start, until it has ended and is noted durably.
+ *
+ * runs_start() sends the request in the same turn as the press; the answer brings descriptors of
+ * the claim's status, output and FIFO.  A byte in the FIFO says look; its hang-up that the runner
+ * is gone (the executor's EXEC_ENDED follows).  A claim is given up only after a durable commit.
+ */
+#ifndef FLAGMAN_AGENT_RUNS_H
+#define FLAGMAN_AGENT_RUNS_H
+
+#include "agent/agent.h"
+
+void runs_start(struct agent *a, struct live *l);
+bool runs_cancel(struct agent *a, struct live *l);
+void runs_started(struct agent *a, const struct exec_started *m, int *fds, size_t n_fds);
+void runs_ended(struct agent *a, const struct exec_ended *m);
+
+/* A run that was there at start: FDS (3) are taken over. */
+void runs_adopt(struct agent *a, struct live *l, int *fds);
+/* A run that had ended, or was interrupted, when the agent came back. */
+void runs_adopt_end(struct agent *a, struct live *l, const struct run_end *end);
+
+/* L's run will not happen, or has happened: what was taken for it is let go. */
+void runs_over(struct agent *a, struct live *l);
+/* Closes what L holds of its run; it is no longer active. */
+void runs_forget(struct live *l);
+
+/* TOKEN's claim may go once what is known of it is durable. */
+void runs_spent(struct agent *a, const struct token *t);
+/* Commits durably and gives up the claims now. */
+void runs_settle(struct agent *a);
+
+struct live *runs_find(struct agent *a, const struct token *t);
+
+#endif
