@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The start: from the rows, the claims and what lies in the share to flags that show the truth.
+ *
+ *	adopt_claim()	 for each claim that the executor lists
+ *	adopt_scan()	 once the claims are in and the first watcher is ready
+ */
+#ifndef FLAGMAN_AGENT_ADOPT_H
+#define FLAGMAN_AGENT_ADOPT_H
+
+#include "agent/agent.h"
+
+struct adoption;
+struct adoption *adopt_new(void);
+
+/* FDS (0 or 3) are taken over. */
+void adopt_claim(struct agent *a, const struct exec_claim *m, int *fds, size_t n_fds);
+void adopt_scan(struct agent *a);
+/* A board that is new in the configuration (a reload): its directory and files are made known. */
+void adopt_new_board(struct agent *a, struct board *b);
+/* A flag that is new on a board that is there already. */
+void adopt_new_flag(struct agent *a, struct flag *f);
+
+#endif

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "agent/verdict.h"
+
+static enum verdict claimed(const struct facts *f)
+{
+	switch (f->claim) {
+	case CLAIM_ENDED:
+		return VERDICT_RESULT;
+	case CLAIM_RUNNING:
+		return VERDICT_ADOPT;
+	case CLAIM_INTERRUPTED:
+		break;
+	}
+	return VERDICT_INTERRUPTED;
+}
+
+enum verdict verdict_of(const struct facts *f)
+{
+	if (f->found == FOUND_UNKNOWN)
+		return VERDICT_FRESH;
+	/* wherever the flag is: its press was served.  A present one is an unlink that a power cut
+	 * took back */
+	if (f->claimed)
+		return claimed(f);
+	if (f->found == FOUND_PRESENT)
+		return VERDICT_KEEP;
+	if (f->found == FOUND_STAGED)
+		return VERDICT_FRESH;
+	if (f->found == FOUND_TAKEN)
+		return f->missed_run ? VERDICT_RUN : VERDICT_MISSED;
+	/* absent, and nobody claimed it */
+	if (f->directory_changed || f->absent_of_object > 1)
+		return VERDICT_FRESH;
+	if (f->agent_restarted)
+		return VERDICT_PRESS;
+	if (!f->same_boot)
+		return VERDICT_MISSED_BOOT;
+	return f->missed_run ? VERDICT_RUN : VERDICT_MISSED;
+}
