@@ -1,0 +1,260 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "agent/drop_folder.h"
+
+#include "agent/board.h"
+#include "agent/flag.h"
+#include "common/log.h"
+#include "common/text.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#define CANDIDATES_MAX 1000 /* more files than that wait until others are gone */
+
+void candidates_done(struct candidates *c)
+{
+	for (size_t i = 0; i < c->n; i++)
+		free(c->list[i].name);
+	free(c->list);
+	*c = (struct candidates){0};
+}
+
+bool candidates_unsettled(
+	const struct candidates *c, uint64_t settle, uint64_t now, uint64_t *ret_due)
+{
+	uint64_t due = UINT64_MAX;
+
+	for (size_t i = 0; i < c->n; i++)
+		if (c->list[i].size && c->list[i].changed + settle > now &&
+			c->list[i].changed + settle < due)
+			due = c->list[i].changed + settle;
+	*ret_due = due;
+	return due != UINT64_MAX;
+}
+
+struct candidate *candidates_oldest(struct candidates *c, uint64_t settle, uint64_t now)
+{
+	struct candidate *oldest = NULL;
+
+	for (size_t i = 0; i < c->n; i++)
+		if (c->list[i].size && c->list[i].changed + settle <= now &&
+			(!oldest || c->list[i].mtime_ns < oldest->mtime_ns))
+			oldest = &c->list[i];
+	return oldest;
+}
+
+static struct candidate *candidate_of(struct candidates *c, const char *name)
+{
+	for (size_t i = 0; i < c->n; i++)
+		if (strcmp(c->list[i].name, name) == 0)
+			return &c->list[i];
+	return NULL;
+}
+
+static void candidate_update(
+	struct candidates *c, const char *name, const struct file_info *info, uint64_t now)
+{
+	struct candidate *k = candidate_of(c, name);
+
+	if (!k) {
+		if (c->n == CANDIDATES_MAX)
+			return;
+		struct candidate *grown = realloc(c->list, (c->n + 1) * sizeof(*grown));
+		char *copy = strdup(name);
+		if (!grown || !copy)
+			log_fatal(71, "out of memory");
+		c->list = grown;
+		k = &c->list[c->n++];
+		*k = (struct candidate){.name = copy, .changed = now};
+	}
+	if (!file_id_equal(&k->id, &info->id) || k->size != info->size ||
+		k->mtime_ns != info->mtime_ns)
+		k->changed = now;
+	k->id = info->id;
+	k->size = info->size;
+	k->mtime_ns = info->mtime_ns;
+	k->seen = true;
+}
+
+static void forget_unseen(struct candidates *c)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < c->n; i++) {
+		if (c->list[i].seen) {
+			c->list[i].seen = false;
+			c->list[kept++] = c->list[i];
+		} else {
+			free(c->list[i].name);
+		}
+	}
+	c->n = kept;
+}
+
+static bool accepted(const struct agent *a, const struct view_drop *v, const char *name)
+{
+	for (const char *p = view_str(a->view, v->accept); p && *p; p = view_next(p))
+		if (name_matches(p, name))
+			return true;
+	return false;
+}
+
+static bool is_note(const char *name)
+{
+	size_t n = strlen(name), k = strlen(NOT_ACCEPTED);
+
+	return n > k && strcmp(name + n - k, NOT_ACCEPTED) == 0;
+}
+
+/* Its file is gone: so is the note, if it is one of ours. */
+static void clear_note(const struct agent *a, const struct board *b, int folder, const char *note)
+{
+	char name[NAME_MAX + 1];
+	struct file_info info;
+	size_t n = strlen(note) - strlen(NOT_ACCEPTED);
+	uint32_t uid = board_view(a, b)->file_uid;
+
+	memcpy(name, note, n);
+	name[n] = '\0';
+	if (file_info_at(folder, name, &info) == -ENOENT &&
+		file_info_at(folder, note, &info) == 0 && S_ISREG(info.mode) &&
+		(info.uid == uid || info.uid == getuid()))
+		(void)unlinkat(folder, note, 0);
+}
+
+static void say_not_accepted(struct agent *a, struct board *b, const struct view_drop *v,
+	int folder, const char *name, const char *why)
+{
+	char note[NAME_MAX + 1], staged[TOKEN_HEX + 8], hex[TOKEN_HEX + 1];
+	struct token t = token_new();
+	struct file_info info;
+	_cleanup_(buf_done) struct buf text = BUF_INIT(8192);
+	int staging = board_base(a, b)->staging_fd;
+
+	if (snprintf(note, sizeof(note), "%s%s", name, NOT_ACCEPTED) >= (int)sizeof(note) ||
+		file_info_at(folder, note, &info) == 0)
+		return;
+	buf_adds(&text, "Not accepted: ");
+	text_printable(&text, name, strlen(name));
+	buf_addf(&text,
+		"\r\n\r\n%s\r\nIt was left where it is. Delete it, and this note goes too.\r\n",
+		why);
+	snprintf(staged, sizeof(staged), "file-%s", token_hex(&t, hex));
+	_cleanup_close_ int fd =
+		openat(staging, staged, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+	if (fd < 0)
+		return;
+	if (write_all(fd, text.data, text.len) < 0 ||
+		flag_own_file(a, b, fd, OWN_FILE, (uint32_t)(b - a->boards), staged,
+			view_str(a->view, v->folder), note) < 0)
+		(void)unlinkat(staging, staged, 0);
+	log_info("%s: %s is not accepted: %s", board_object(a, b), name, why);
+}
+
+static void accept_words(const struct agent *a, const struct view_drop *v, char *buf, size_t size)
+{
+	size_t n = 0;
+
+	buf[0] = '\0';
+	for (const char *p = view_str(a->view, v->accept); p && *p && n < size; p = view_next(p))
+		n += (size_t)snprintf(buf + n, size - n, "%s%s", n ? ", " : "", p);
+}
+
+/* Why NAME may not be a payload (to WHY), or false. */
+static bool refused(const struct agent *a, const struct view_drop *v, const char *name,
+	const struct file_info *info, uint64_t total, char *why, size_t size)
+{
+	char words[64], patterns[256];
+
+	if (!S_ISREG(info->mode)) {
+		snprintf(why, size, "It is not an ordinary file.");
+	} else if (info->nlink != 1) {
+		snprintf(why, size,
+			"It has another name elsewhere (a hard link): copy it here instead.");
+	} else if (!accepted(a, v, name)) {
+		accept_words(a, v, patterns, sizeof(patterns));
+		snprintf(why, size, "This folder takes %s.", patterns);
+	} else if (info->size > v->max_size) {
+		snprintf(why, size, "It is too large: at most %s are taken here.",
+			text_size(words, sizeof(words), v->max_size));
+	} else if (total > v->max_total) {
+		snprintf(why, size, "With it the folder holds too much: at most %s at a time.",
+			text_size(words, sizeof(words), v->max_total));
+	} else {
+		return false;
+	}
+	return true;
+}
+
+void drop_folder_scan(struct agent *a, struct board *b, const struct view_drop *v, int folder,
+	struct candidates *c, uint64_t now)
+{
+	int fd = openat(folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *d = fd < 0 ? NULL : fdopendir(fd);
+	struct file_info info;
+	uint64_t total = 0;
+	char why[512];
+
+	if (!d) {
+		close_fd(fd);
+		return;
+	}
+	for (struct dirent *e; (e = readdir(d));) {
+		const char *name = e->d_name;
+		if (strcmp(name, ".") == 0 || strcmp(name, "..") == 0 ||
+			strcmp(name, RETURNED) == 0)
+			continue;
+		if (is_note(name)) {
+			clear_note(a, b, folder, name);
+			continue;
+		}
+		if (name_is_litter(name) || name_is_partial(name) ||
+			file_info_at(folder, name, &info) < 0)
+			continue;
+		total += S_ISREG(info.mode) ? info.size : 0;
+		if (refused(a, v, name, &info, total, why, sizeof(why)))
+			say_not_accepted(a, b, v, folder, name, why);
+		else
+			candidate_update(c, name, &info, now);
+	}
+	closedir(d);
+	forget_unseen(c);
+}
+
+int drop_folder_return(struct agent *a, struct board *b, int staging, const struct token *t,
+	int folder, const char *name)
+{
+	char hex[TOKEN_HEX + 1], to[NAME_MAX + 1];
+	const char *dot = strrchr(name, '.');
+	int stem = dot && dot != name ? (int)(dot - name) : (int)strlen(name);
+
+	if (mkdirat(folder, RETURNED, 0770) < 0 && errno != EEXIST)
+		return -errno;
+	_cleanup_close_ int dir = board_open_folder(folder, RETURNED);
+	if (dir < 0)
+		return dir;
+	if (fchown(dir, (uid_t)-1, board_view(a, b)->dir_gid) < 0)
+		return -errno;
+	_cleanup_close_ int fd = openat(staging, token_hex(t, hex),
+		O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	/* readable for those who dropped it, before it is shown */
+	if (fchown(fd, (uid_t)-1, board_view(a, b)->dir_gid) < 0 || fchmod(fd, 0660) < 0)
+		return -errno;
+	snprintf(to, sizeof(to), "%s", name);
+	for (unsigned i = 2; i < 1000; i++) {
+		if (renameat2(staging, hex, dir, to, RENAME_NOREPLACE) == 0)
+			return 0;
+		if (errno != EEXIST)
+			return -errno;
+		if (snprintf(to, sizeof(to), "%.*s (%u)%s", stem, name, i, name + stem) >=
+			(int)sizeof(to))
+			return -ENAMETOOLONG;
+	}
+	return -EEXIST;
+}
