@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The control socket's server: what flagman(1) asks (wire/control.h).
+ *
+ * SECURITY: anybody on the machine may connect.  The peer's credentials decide, never its words:
+ * root and the service's user may do everything; members of a board's group see and press that
+ * board; to others it does not exist.  One request a connection; a limited number of connections.
+ */
+#ifndef FLAGMAN_AGENT_CONTROL_H
+#define FLAGMAN_AGENT_CONTROL_H
+
+#include "agent/agent.h"
+
+struct control;
+
+int control_new(struct agent *a, int listen_fd, struct control **ret);
+struct control *control_free(struct control *c);
+
+/* News for those who follow. */
+void control_changed(struct agent *a, struct flag *f);
+void control_output(struct agent *a, struct live *l);
+void control_ended(struct agent *a, struct live *l);
+void control_reloaded(struct agent *a, const struct exec_reloaded *m);
+
+#endif
