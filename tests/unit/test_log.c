@@ -330,8 +330,8 @@ static void test_limited(void **state)
 /* How a child that does ACT ends; what it said goes into C. */
 static int ends(struct capture *c, void (*act)(void))
 {
-	int status;
-	pid_t pid;
+	int status = 0;
+	pid_t pid, waited = -1;
 
 	capture(c);
 	pid = fork();
@@ -341,11 +341,11 @@ static int ends(struct capture *c, void (*act)(void))
 		act();
 		_exit(99);
 	}
-	if (pid > 0 && waitpid(pid, &status, 0) != pid)
-		pid = -1;
+	if (pid > 0)
+		waited = waitpid(pid, &status, 0);
 	captured(c);
 	restore(c);
-	assert_true(pid > 0);
+	assert_true(pid > 0 && waited == pid);
 	return status;
 }
 

@@ -208,7 +208,7 @@ static void test_format(void **state)
 static void test_parse_undoes_format(void **state)
 {
 	static const char *const actions[] = {
-		"Restart", "Clear cache", "a", "Caf" NFC_E, "x.txt", "Restart (old)"};
+		"Restart", "Clear cache", "a", NFC_E, "x.txt", "Restart (old)"};
 	char file[256], back[256];
 
 	(void)state;
