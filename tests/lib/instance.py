@@ -309,8 +309,8 @@ class Instance:
         wait_for(lambda: self.board(obj) == wanted, f"{obj} lists {wanted}", timeout, self.dump)
 
     def wait_text(self, obj, action, pattern, timeout=None):
-        """Until the flag's text matches; returns the match."""
-        return wait_for(lambda: re.search(pattern, self.flag(obj, action).text),
+        """Until the flag's text, without its line breaks, matches; returns the match."""
+        return wait_for(lambda: re.search(pattern, " ".join(self.text(obj, action).split())),
                         f"text of {obj}/{action} matches {pattern!r}", timeout, self.dump)
 
     def wait_note(self, obj, action, timeout=None):

@@ -1,0 +1,253 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What a command finds itself in: ids, capabilities, environment, descriptors, signals, limits."""
+
+import os
+import pwd
+import re
+
+import pytest
+from boards import QUICK
+from lib.waiting import wait_for
+
+LOOK = """- name: Look
+  command: %ACT% Look 'cat /proc/$$/status >%OUT%/status; ls -l /proc/$$/fd >%OUT%/fd; \
+pwd >%OUT%/pwd; umask >%OUT%/umask; cat /proc/$$/limits >%OUT%/limits; \
+cat /proc/$$/stat >%OUT%/stat; cat /proc/$$/cgroup >%OUT%/cgroup'
+"""
+
+
+def look(inst, keys=""):
+    """Runs the action; returns its /proc/PID/status as a dict.  The rest is in inst.out."""
+    inst.define("Apache", LOOK.rstrip("\n") + "\n" + "".join(
+        f"  {line}\n" for line in keys.strip().splitlines()), group=QUICK)
+    inst.start()
+    inst.wait_state("Apache", "Look", "")
+    inst.press_delete("Apache", "Look")
+    inst.wait_state("Apache", "Look", re.compile("Done|Failed"))
+    assert inst.state_of("Apache", "Look") == "Done", inst.text("Apache", "Look") + inst.dump()
+    text = (inst.out / "status").read_text()
+    return dict(line.split(":\t", 1) for line in text.splitlines() if ":\t" in line)
+
+
+def numbers(field):
+    return [int(word) for word in field.split()]
+
+
+def test_no_capability_and_no_new_privileges(inst, people):
+    seen = look(inst)
+    uid = people.uid("runner")
+    assert numbers(seen["Uid"]) == [uid] * 4
+    if uid != 0:
+        for which in ("CapInh", "CapPrm", "CapEff", "CapAmb"):
+            assert int(seen[which], 16) == 0, which
+    assert seen["NoNewPrivs"].strip() == "1"
+
+
+@pytest.mark.root
+def test_an_ordinary_user(inst, people):
+    seen = look(inst)
+    gid = pwd.getpwnam(people.runner).pw_gid
+    assert numbers(seen["Gid"]) == [gid] * 4
+    assert set(numbers(seen["Groups"])) <= {gid}
+    assert int(seen["CapBnd"], 16) == 0
+
+
+@pytest.mark.root
+def test_root_that_was_written(inst, people):
+    seen = look(inst, "user: root\ngroup: root")
+    assert numbers(seen["Uid"]) == [0] * 4
+    assert set(numbers(seen["Groups"])) <= {0}
+    assert int(seen["CapEff"], 16) != 0
+
+
+@pytest.mark.root
+def test_one_ambient_capability(inst, people):
+    seen = look(inst, "ambient-capabilities: [CAP_NET_BIND_SERVICE]")
+    assert numbers(seen["Uid"]) == [people.uid("runner")] * 4
+    for which in ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"):
+        assert int(seen[which], 16) == 1 << 10, which
+
+
+@pytest.mark.root
+def test_supplementary_groups(inst, people):
+    seen = look(inst, f"supplementary-groups: [{people.group}]")
+    gid = pwd.getpwnam(people.runner).pw_gid
+    assert set(numbers(seen["Groups"])) - {gid} == {people.gid}
+
+
+@pytest.mark.root
+def test_new_privileges_where_they_are_wanted(inst):
+    assert look(inst, "no-new-privileges: no")["NoNewPrivs"].strip() == "0"
+
+
+def test_root_user_must_be_written(inst, people):
+    if people.root:
+        inst.write("bad.yaml", """
+            object: Bad
+            action-group:
+              directory: {path: %SHARE%, group: %GROUP%}
+              actions:
+                - name: Go
+                  command: /bin/true
+        """)
+        done = inst.cli("check", str(inst.conf))
+        assert done.returncode == 78 and "user" in done.stdout + done.stderr
+    else:
+        seen = look(inst)
+        assert numbers(seen["Uid"]) == [os.getuid()] * 4
+
+
+def test_signals_are_at_their_defaults(inst):
+    seen = look(inst)
+    assert int(seen["SigBlk"], 16) == 0
+    assert int(seen["SigIgn"], 16) == 0
+
+
+def test_descriptors(inst):
+    look(inst)
+    links = dict(re.findall(r" (\d+) -> (\S+)", (inst.out / "fd").read_text()))
+    assert links.pop("0") == "/dev/null"
+    assert links.pop("1") == links.pop("2"), "output and errors go the same way"
+    # What is left is what the shell opened itself: its redirections, high and close-on-exec.
+    assert all(int(fd) >= 10 or target.startswith(str(inst.out)) for fd, target in links.items())
+
+
+def test_a_session_of_its_own(inst):
+    look(inst)
+    fields = (inst.out / "stat").read_text().rpartition(")")[2].split()
+    pid = inst.ran("Look")[0].pid
+    group, session = int(fields[2]), int(fields[3])
+    assert group == session == pid
+
+
+def test_environment_is_built_from_nothing(inst, people):
+    inst.environment.update({"SECRET_OF_THE_SERVICE": "x", "LISTEN_FDS": "3", "INVOCATION_ID": "y",
+                             "WATCHDOG_USEC": "10000000"})
+    inst.define("Apache", LOOK, group=QUICK)
+    inst.start()
+    inst.wait_state("Apache", "Look", "")
+    inst.press_delete("Apache", "Look")
+    inst.wait_state("Apache", "Look", "Done")
+    environment = inst.environment_of("Look", 1)
+    allowed = {"PATH", "USER", "LOGNAME", "HOME", "SHELL", "LANG", "NOTIFY_SOCKET", "PWD", "SHLVL",
+               "_", "TZ", "TERM"}
+    ours = {key for key in environment if key.startswith("FLAGMAN_")}
+    assert set(environment) - ours <= allowed, environment
+    assert environment["NOTIFY_SOCKET"] != str(inst.run.parent / "notify")
+    assert environment["USER"] == people.runner
+    expected = {"FLAGMAN_OBJECT": "Apache", "FLAGMAN_ACTION": "Look", "FLAGMAN_RUN": "1",
+                "FLAGMAN_TRIGGER": "delete"}
+    assert expected.items() <= environment.items()
+
+
+def test_declared_environment(inst):
+    file = inst.root / "environment"
+    file.write_text("FROM_FILE=two words\n# a comment\nBOTH=file\n")
+    look(inst, f"environment: {{GREETING: hello world, BOTH: action}}\nenvironment-file: {file}")
+    environment = inst.environment_of("Look", 1)
+    assert environment["GREETING"] == "hello world"
+    assert environment["FROM_FILE"] == "two words"
+
+
+def test_an_optional_environment_file(inst):
+    look(inst, "environment-file: -%ROOT%/not-there")
+
+
+def test_a_missing_environment_file_is_a_failure(inst):
+    inst.define("Apache", "- name: Look\n  command: %ACT% Look 'exit 0'\n"
+                          "  environment-file: %ROOT%/not-there\n", group=QUICK)
+    inst.start()
+    inst.wait_state("Apache", "Look", "")
+    inst.press_delete("Apache", "Look")
+    inst.wait_state("Apache", "Look", "Failed")
+    inst.wait_text("Apache", "Look", "not-there: No such file or directory")
+    assert not inst.ran("Look")
+
+
+def test_working_directory_umask_nice_and_limits(inst):
+    look(inst, f"working-directory: {inst.out}\numask: 0027\nnice: 5\nlimit-nofile: 100\n"
+               "limit-core: 0")
+    assert (inst.out / "pwd").read_text().strip() == str(inst.out)
+    assert (inst.out / "umask").read_text().strip() == "0027"
+    limits = (inst.out / "limits").read_text()
+    assert re.search(r"Max open files +100 +100 ", limits)
+    assert re.search(r"Max core file size +0 +0 ", limits)
+    assert (inst.out / "stat").read_text().rpartition(")")[2].split()[16] == "5"
+
+
+def test_a_missing_working_directory(inst):
+    inst.define("Apache", "- name: Look\n  command: %ACT% Look 'exit 0'\n"
+                          "  working-directory: %ROOT%/not-there\n", group=QUICK)
+    inst.start()
+    inst.wait_state("Apache", "Look", "")
+    inst.press_delete("Apache", "Look")
+    inst.wait_state("Apache", "Look", "Failed")
+    inst.wait_text("Apache", "Look", "could not start: .*not-there: No such file or directory")
+    status = inst.cli("history", "--json", check=0).stdout
+    assert '"exit-status": 200' in status or '"exit-status":200' in status, status
+
+
+def test_a_command_is_split_like_a_shell_and_run_without_one(inst):
+    inst.define("Apache", """
+        - name: Say
+          command: /usr/bin/printf '<%s>' one "two three" four\\ five '$HOME' '*'
+    """, group=QUICK)
+    inst.start()
+    inst.wait_state("Apache", "Say", "")
+    inst.press_delete("Apache", "Say")
+    inst.wait_state("Apache", "Say", "Done")
+    inst.wait_text("Apache", "Say", re.escape("<one><two three><four five><$HOME><*>"))
+
+
+def test_a_list_is_taken_as_it_is(inst):
+    inst.define("Apache", """
+        - name: Say
+          command: [/usr/bin/printf, '<%s>', 'a b', '"c"', '']
+    """, group=QUICK)
+    inst.start()
+    inst.wait_state("Apache", "Say", "")
+    inst.press_delete("Apache", "Say")
+    inst.wait_state("Apache", "Say", "Done")
+    inst.wait_text("Apache", "Say", re.escape('<a b><"c"><>'))
+
+
+def test_a_script_stops_at_its_first_error(inst):
+    inst.define("Apache", """
+        - name: Say
+          script: |
+            echo "first of $FLAGMAN_OBJECT"
+            false
+            echo second
+    """, group=QUICK)
+    inst.start()
+    inst.wait_state("Apache", "Say", "")
+    inst.press_delete("Apache", "Say")
+    inst.wait_state("Apache", "Say", "Failed")
+    inst.wait_text("Apache", "Say", "first of Apache")
+    assert "second" not in inst.text("Apache", "Say")
+
+
+def test_a_program_that_may_not_be_executed(inst):
+    plain = inst.root / "plain"
+    plain.write_text("#!/bin/sh\n")
+    plain.chmod(0o644)
+    inst.define("Apache", "- name: Say\n  command: %ROOT%/plain\n", group=QUICK)
+    inst.start()
+    inst.wait_state("Apache", "Say", "")
+    inst.press_delete("Apache", "Say")
+    inst.wait_state("Apache", "Say", "Failed")
+    inst.wait_text("Apache", "Say", "plain: Permission denied")
+    history = inst.cli("history", "--json", check=0).stdout
+    assert re.search(r'"exit-status": ?203', history), history
+
+
+def test_restart_service_tells_why_it_could_not(inst):
+    """No such unit here: the result is systemctl's or service's own."""
+    inst.define("Apache", "- name: Restart\n  restart-service: no-such-unit-of-flagman\n",
+                group=QUICK)
+    inst.start()
+    inst.wait_state("Apache", "Restart", "")
+    inst.press_delete("Apache", "Restart")
+    inst.wait_state("Apache", "Restart", "Failed")
+    wait_for(lambda: "no-such-unit-of-flagman" in inst.text("Apache", "Restart"),
+             "the tool's own words", dump=inst.dump)

@@ -1,0 +1,474 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Section 4 of the design: kill -9 of anything at any point.  Never twice, never silently lost."""
+
+import contextlib
+import os
+import re
+import shutil
+import signal
+import sqlite3
+
+import pytest
+from boards import QUICK, apache, finish, several
+from lib import processes
+from lib.waiting import wait_for
+
+ROLES = ("agent", "watcher", "executor")
+
+
+def running(inst, **keys):
+    """Apache with Restart running; its command's pid."""
+    apache(inst, **keys)
+    inst.press_delete("Apache", "Restart")
+    inst.wait_state("Apache", "Restart", "Running")
+    return inst.wait_ran("Restart", 1)[0].pid
+
+
+def ensure_up(inst):
+    """As systemd does: flagmand is started again if it is gone."""
+    if inst.process.poll() is not None:
+        inst.start()
+
+
+def kill_runs(inst):
+    """The commands and their runners, as a power cut does."""
+    pids = inst.pids("runner")
+    below = [p for runner in pids for p in processes.descendants(runner)]
+    for pid in pids + below:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+    wait_for(lambda: not any(processes.alive(p) for p in pids + below), "they are dead")
+
+
+@contextlib.contextmanager
+def database(inst):
+    """flagman's own, while it is stopped."""
+    path = next(inst.state.rglob("flagman.db"))
+    owner = path.stat()
+    connection = sqlite3.connect(path)
+    yield connection
+    connection.commit()
+    connection.close()
+    for file in path.parent.iterdir():
+        os.chown(file, owner.st_uid, owner.st_gid)
+
+
+class Snapshot:
+    """The agent's memory and one flag, to be put back: what a power cut takes from the disk."""
+
+    def __init__(self, inst, action="Restart"):
+        inst.stop()
+        self.inst = inst
+        self.agent = next(inst.state.rglob("flagman.db")).parent
+        self.copy = inst.root / "snapshot"
+        shutil.copytree(self.agent, self.copy)
+        self.owner = self.agent.stat()
+        self.name = inst.path_of("Apache", action)
+        self.link = inst.share / "kept-by-the-test"
+        os.link(self.name, self.link)
+        inst.start()
+
+    def restore_memory(self):
+        for file in self.agent.iterdir():
+            file.unlink()
+        for file in self.copy.iterdir():
+            shutil.copy(file, self.agent / file.name)
+            os.chown(self.agent / file.name, self.owner.st_uid, self.owner.st_gid)
+            shutil.copymode(file, self.agent / file.name)
+
+    def restore_flag(self, where=None):
+        """The flag that was pressed is there again, in place of whatever is there now."""
+        for path in self.name.parent.glob("Restart*"):
+            path.unlink()
+        os.rename(self.link, where or self.name)
+
+
+# --- one process dies ---
+
+@pytest.mark.parametrize("role", ROLES)
+def test_killed_while_nothing_happens(inst, role):
+    apache(inst)
+    before = inst.path_of("Apache", "Restart").stat().st_ino
+    inst.kill(role)
+    ensure_up(inst)
+    wait_for(lambda: inst.pids(role), f"{role} is there again", dump=inst.dump)
+    inst.press_delete("Apache", "Restart")
+    inst.wait_state("Apache", "Restart", "Running")
+    inst.wait_ran("Restart", 1)
+    assert before
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_killed_while_a_command_runs(inst, role):
+    """The run outlives the service, is adopted, and its result is shown."""
+    pid = running(inst)
+    inst.kill(role)
+    ensure_up(inst)
+    wait_for(lambda: inst.pids("agent"), "the agent is there", dump=inst.dump)
+    assert processes.alive(pid)
+    inst.wait_state("Apache", "Restart", "Running")
+    inst.wait_state("Apache", "Stop", "Blocked")
+    finish(inst, line="echo all of it was kept; exit 3")
+    inst.wait_state("Apache", "Restart", "Failed")
+    inst.wait_text("Apache", "Restart", "exit status 3")
+    inst.wait_text("Apache", "Restart", "all of it was kept")
+    inst.wait_state("Apache", "Stop", "")
+    inst.wait_ran("Restart", 1)
+
+
+def test_stop_leaves_the_run_alone(inst):
+    """systemctl stop, an upgrade."""
+    pid = running(inst)
+    inst.stop()
+    assert processes.alive(pid)
+    inst.start()
+    inst.wait_state("Apache", "Restart", "Running")
+    finish(inst)
+    inst.wait_state("Apache", "Restart", "Done")
+
+
+@pytest.mark.parametrize("role", ["agent", "executor"])
+def test_killed_within_the_hold(inst, role):
+    """The agent alone: a press, with its hold. With the executor: Not run, or run; once at most."""
+    apache(inst, group="cooldown: 0\nhold: 2s")
+    inst.press_delete("Apache", "Restart")
+    inst.wait_state("Apache", "Restart", "Starting")
+    inst.kill(role)
+    ensure_up(inst)
+    inst.wait_state("Apache", "Restart", re.compile("Running|Not run"))
+    assert len(inst.ran("Restart")) == (1 if inst.state_of("Apache", "Restart") == "Running" else 0)
+
+
+def test_killed_with_a_queue(inst):
+    apache(inst, group=QUICK + "\nwhen-busy: queue")
+    inst.press_delete("Apache", "Restart")
+    inst.wait_state("Apache", "Restart", "Running")
+    inst.press_delete("Apache", "Stop")
+    inst.wait_state("Apache", "Stop", "Waiting")
+    inst.kill("agent")
+    wait_for(lambda: inst.pids("agent"), "the agent is there", dump=inst.dump)
+    inst.wait_state("Apache", "Restart", "Running")
+    finish(inst)
+    inst.wait_state("Apache", "Restart", "Done")
+    inst.wait_state("Apache", "Stop", re.compile("Running|Not run"))
+    assert len(inst.ran("Stop")) <= 1
+
+
+def test_two_agents_never_overlap(inst):
+    apache(inst)
+    inst.kill("executor")
+    wait_for(lambda: not inst.pids("agent"), "the agent ends with its executor", dump=inst.dump)
+
+
+def test_an_agent_that_was_stopped_does_not_lose_presses(inst):
+    apache(inst)
+    agent = inst.pids("agent")
+    for pid in agent:
+        os.kill(pid, signal.SIGSTOP)
+    inst.press_delete("Apache", "Restart")
+    for pid in agent:
+        os.kill(pid, signal.SIGCONT)
+    inst.wait_ran("Restart", 1)
+
+
+def test_a_watcher_that_was_stopped_does_not_lose_presses(inst):
+    apache(inst)
+    watchers = inst.pids("watcher")
+    for pid in watchers:
+        os.kill(pid, signal.SIGSTOP)
+    inst.press_delete("Apache", "Restart")
+    for pid in watchers:
+        os.kill(pid, signal.SIGKILL)
+    inst.wait_ran("Restart", 1)
+
+
+# --- the table of the start ---
+
+def test_absent_with_a_result(inst):
+    running(inst)
+    inst.kill("executor")
+    finish(inst, line="exit 3")
+    wait_for(lambda: not inst.pids("command"), "it ended", dump=inst.dump)
+    inst.start()
+    inst.wait_state("Apache", "Restart", "Failed")
+    inst.wait_text("Apache", "Restart", "exit status 3")
+    inst.wait_ran("Restart", 1)
+
+
+def test_absent_with_neither_result_nor_runner(inst):
+    running(inst)
+    inst.kill("executor")
+    kill_runs(inst)
+    inst.start()
+    inst.wait_state("Apache", "Restart", "Failed")
+    inst.wait_text("Apache", "Restart", "interrupted, it may have run")
+    inst.wait_ran("Restart", 1)
+
+
+def test_what_is_left_of_an_interrupted_run_is_killed_first(inst):
+    running(inst)
+    inst.tell("Restart", f"sleep 600 & echo $! >{inst.out}/child")
+    child = int(wait_for(lambda: (inst.out / "child").read_text().strip(), "the child's pid"))
+    inst.kill("executor")
+    command = inst.ran("Restart")[0].pid
+    for pid in inst.pids("runner"):
+        os.kill(pid, signal.SIGKILL)
+    assert processes.alive(child)
+    inst.start()
+    inst.wait_state("Apache", "Restart", "Failed")
+    wait_for(lambda: not processes.alive(child) and not processes.alive(command),
+             "the command and its child are dead", dump=inst.dump)
+    inst.wait_ran("Restart", 1)
+
+
+def test_present_with_a_claim_and_a_live_runner(inst):
+    """The unlink was lost in a power cut, the claim was not: spent."""
+    apache(inst)
+    snapshot = Snapshot(inst)
+    inst.press_delete("Apache", "Restart")
+    inst.wait_state("Apache", "Restart", "Running")
+    inst.kill("executor")
+    wait_for(lambda: not inst.pids("agent"), "the agent is gone", dump=inst.dump)
+    snapshot.restore_memory()
+    snapshot.restore_flag()
+    inst.start()
+    inst.wait_state("Apache", "Restart", "Running")
+    finish(inst)
+    inst.wait_state("Apache", "Restart", "Done")
+    inst.wait_ran("Restart", 1)
+
+
+@pytest.mark.parametrize("where", [None, "Run"])
+def test_there_again_with_an_interrupted_claim(inst, where):
+    apache(inst)
+    snapshot = Snapshot(inst)
+    inst.press_delete("Apache", "Restart")
+    inst.wait_state("Apache", "Restart", "Running")
+    inst.kill("executor")
+    kill_runs(inst)
+    wait_for(lambda: not inst.pids("agent"), "the agent is gone", dump=inst.dump)
+    snapshot.restore_memory()
+    snapshot.restore_flag(inst.share / "Apache" / "Run" / "Restart.txt" if where else None)
+    inst.start()
+    inst.wait_state("Apache", "Restart", "Failed")
+    inst.wait_text("Apache", "Restart", "it may have run")
+    inst.wait_ran("Restart", 1)
+
+
+def test_absent_and_the_agent_died_a_moment_ago(inst):
+    """Pressed while there was no agent, under a living executor: a press."""
+    apache(inst)
+    agent = inst.pids("agent")
+    for pid in agent:
+        os.kill(pid, signal.SIGSTOP)
+    inst.press_delete("Apache", "Restart")
+    for pid in agent:
+        os.kill(pid, signal.SIGKILL)
+    inst.wait_state("Apache", "Restart", "Running")
+    inst.wait_ran("Restart", 1)
+
+
+def test_absent_after_another_boot(inst):
+    apache(inst)
+    inst.stop()
+    with database(inst) as db:
+        tables = [row[0] for row in db.execute("SELECT name FROM sqlite_master WHERE type='table'")]
+        changed = 0
+        for table in tables:
+            columns = [row[1] for row in db.execute(f"PRAGMA table_info({table})")]
+            for column in columns:
+                if column.startswith("boot"):
+                    changed += db.execute(f"UPDATE {table} SET {column}=?", ("0" * 32,)).rowcount
+        assert changed, f"no boot id in {tables}"
+    inst.press_delete("Apache", "Restart")
+    inst.start()
+    inst.wait_state("Apache", "Restart", "Not run")
+    inst.wait_text("Apache", "Restart", "the machine went down, it may have run")
+    assert not inst.ran("Restart")
+
+
+def test_another_directory_stands_there(inst):
+    apache(inst, group=QUICK + "\nmissed: run")
+    inst.stop()
+    shutil.rmtree(inst.share / "Apache")
+    inst.start()
+    for name in ("Restart", "Start", "Stop"):
+        inst.wait_state("Apache", name, "")
+        assert not inst.ran(name)
+
+
+def test_the_memory_is_lost(inst):
+    """Flags without a row are replaced; nothing is pressed."""
+    apache(inst)
+    inst.stop()
+    shutil.rmtree(next(inst.state.rglob("flagman.db")).parent)
+    inst.start()
+    for name in ("Restart", "Start", "Stop"):
+        inst.wait_state("Apache", name, "")
+    inst.press_delete("Apache", "Restart")
+    inst.wait_ran("Restart", 1)
+
+
+def test_the_memory_is_damaged(inst):
+    apache(inst)
+    inst.stop()
+    path = next(inst.state.rglob("flagman.db"))
+    for extra in path.parent.glob("flagman.db-*"):
+        extra.unlink()
+    with open(path, "r+b") as f:
+        f.write(b"\0" * 8192)
+    inst.start()
+    inst.wait_state("Apache", "Restart", "")
+    inst.press_delete("Apache", "Restart")
+    inst.wait_ran("Restart", 1)
+    assert list(path.parent.glob("flagman.db.damaged-*"))
+
+
+# --- storms ---
+
+@pytest.mark.parametrize("role", ROLES)
+def test_never_twice_under_fire(inst, role):
+    """Press, kill at once; each press runs once or says that it may not have."""
+    count = 6
+    several(inst, count, group="cooldown: 0\nhold: 0")
+    for n in range(count):
+        inst.press_delete(f"App{n}", "Restart")
+        with contextlib.suppress(AssertionError):
+            inst.kill(role)
+        ensure_up(inst)
+        inst.wait_state(f"App{n}", "Restart", re.compile("Done|Not run|Failed"))
+        assert len(inst.ran(f"Restart{n}")) <= 1
+        if not inst.ran(f"Restart{n}"):
+            assert inst.state_of(f"App{n}", "Restart") == "Not run"
+
+
+def test_events_are_lost_and_presses_are_not(inst):
+    """More than the kernel's queue holds, while the watcher can't read."""
+    several(inst, 3)
+    for pid in inst.pids("watcher"):
+        os.kill(pid, signal.SIGSTOP)
+    limit = int(open("/proc/sys/fs/inotify/max_queued_events", encoding="ascii").read())
+    litter = inst.share / "App0" / "x"
+    for _ in range(limit // 2 + 10):
+        with open(litter, "wb"):
+            pass
+        litter.unlink()
+    for n in range(3):
+        inst.press_delete(f"App{n}", "Restart")
+    for pid in inst.pids("watcher"):
+        os.kill(pid, signal.SIGCONT)
+    for n in range(3):
+        inst.wait_ran(f"Restart{n}", 1)
+
+
+# --- the machine around it ---
+
+@pytest.mark.root
+def test_a_full_disk(inst, test_dir):
+    """Not run, shown; and when there is room, a press runs."""
+    disk = mounted(test_dir / "disk", "size=1m,mode=755")
+    try:
+        inst.define("Apache", "- name: Restart\n  command: %ACT% Restart 'exit 0'\n", group=QUICK,
+                    path=disk)
+        inst.start()
+        flag = disk / "Apache" / "Restart.txt"
+        wait_for(flag.exists, "the flag", dump=inst.dump)
+        filler = disk / "filler"
+        with contextlib.suppress(OSError), open(filler, "wb", buffering=0) as f:
+            while True:
+                f.write(b"x" * 4096)
+        inst.by("alice", flag.unlink)
+
+        def answered():
+            names = [n for n in os.listdir(disk / "Apache") if n.startswith("Restart")]
+            return names and names != ["Restart.txt"]
+        wait_for(answered, "the flag says what became of the press", dump=inst.dump)
+        filler.unlink()
+        assert len(inst.ran("Restart")) <= 1
+    finally:
+        inst.stop()
+        unmount(disk)
+
+
+@pytest.mark.root
+def test_the_state_directory_is_full(inst, test_dir):
+    """No room for a claim: not run, and never run late."""
+    shutil.rmtree(inst.state)
+    inst.state.mkdir()
+    mounted(inst.state, "size=2m,mode=755")
+    try:
+        apache(inst)
+        filler = inst.state / "filler"
+        with contextlib.suppress(OSError), open(filler, "wb", buffering=0) as f:
+            while True:
+                f.write(b"x" * 4096)
+        with contextlib.suppress(OSError):
+            for n in range(100_000):
+                (inst.state / f"inode{n}").touch()
+        inst.press_delete("Apache", "Restart")
+        inst.wait_state("Apache", "Restart", re.compile("Not run|Failed|Running"))
+        filler.unlink()
+        assert len(inst.ran("Restart")) <= 1
+        if not inst.ran("Restart"):
+            inst.wait_text("Apache", "Restart", "disk is full|No space left")
+    finally:
+        inst.stop()
+        unmount(inst.state)
+
+
+@pytest.mark.root
+def test_the_share_is_unmounted_below_it(inst, test_dir):
+    """An empty mount point: nobody pressed anything."""
+    disk = mounted(test_dir / "disk", "size=4m,mode=755")
+    inst.define("Apache", "- name: Restart\n  command: %ACT% Restart 'exit 0'\n", group=QUICK,
+                path=disk)
+    inst.start()
+    wait_for((disk / "Apache" / "Restart.txt").exists, "the flag", dump=inst.dump)
+    unmount(disk)
+    inst.wait_log(str(disk))
+    assert not inst.ran("Restart")
+    inst.never_ran("Restart", seconds=0.7)
+
+
+@pytest.mark.root
+def test_the_share_becomes_read_only(inst, test_dir):
+    disk = mounted(test_dir / "disk", "size=4m,mode=755")
+    try:
+        inst.define("Apache", "- name: Restart\n  command: %ACT% Restart listen\n", group=QUICK,
+                    path=disk)
+        inst.define("Other", "- name: Go\n  command: %ACT% Go 'exit 0'\n")
+        inst._fifo("Restart")
+        inst.start()
+        wait_for((disk / "Apache" / "Restart.txt").exists, "the flag", dump=inst.dump)
+        inst.by("alice", (disk / "Apache" / "Restart.txt").unlink)
+        inst.wait_ran("Restart", 1)
+        wait_for((disk / "Apache" / "Restart [Running].txt").exists, "Running", dump=inst.dump)
+        remount(disk, "ro")
+        finish(inst)
+        inst.press_delete("Other", "Go")
+        inst.wait_state("Other", "Go", "Done")
+        remount(disk, "rw")
+        wait_for((disk / "Apache" / "Restart [Done].txt").exists, "Done, later", dump=inst.dump)
+        inst.wait_ran("Restart", 1)
+    finally:
+        inst.stop()
+        unmount(disk)
+
+
+def mounted(path, options):
+    path.mkdir(exist_ok=True)
+    run("mount", "-t", "tmpfs", "-o", options, "tmpfs", str(path))
+    return path
+
+
+def remount(path, how):
+    run("mount", "-o", f"remount,{how}", str(path))
+
+
+def unmount(path):
+    run("umount", "--lazy", str(path))
+
+
+def run(*command):
+    status = os.spawnvp(os.P_WAIT, command[0], command)
+    assert status == 0, f"{' '.join(command)}: {status}"
