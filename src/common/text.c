@@ -5,6 +5,20 @@
 #include <stdio.h>
 #include <string.h>
 
+/* How long a character is that begins with BYTE; 0: none does. */
+static size_t utf8_length(unsigned char byte)
+{
+	if (byte < 0x80)
+		return 1;
+	if (byte < 0xC2)
+		return 0; /* a later byte, or the beginning of an overlong one */
+	if (byte < 0xE0)
+		return 2;
+	if (byte < 0xF0)
+		return 3;
+	return byte < 0xF5 ? 4 : 0;
+}
+
 /*
  * The character at P (LEN bytes, at least one) and its length; 0 when it is not valid UTF-8: cut
  * off, overlong, a surrogate, or above U+10FFFF.  libutf8proc could say so, but every process
@@ -13,12 +27,7 @@
 static size_t utf8_decode(const unsigned char *p, size_t len, uint32_t *ret)
 {
 	static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
-	size_t n = p[0] < 0x80   ? 1
-		   : p[0] < 0xC2 ? 0
-		   : p[0] < 0xE0 ? 2
-		   : p[0] < 0xF0 ? 3
-		   : p[0] < 0xF5 ? 4
-				 : 0;
+	size_t n = utf8_length(p[0]);
 	uint32_t c;
 
 	if (n == 0 || n > len)
