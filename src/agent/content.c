@@ -56,7 +56,10 @@ static void state_phrase(struct buf *b, const struct content_action *a)
 
 	switch (a->state) {
 	case STATE_READY:
-		buf_adds(b, ": press it to run it.");
+		if (a->drop_folder)
+			buf_addf(b, ": put a file into the folder %s to run it.", a->drop_folder);
+		else
+			buf_adds(b, ": press it to run it.");
 		break;
 	case STATE_STARTING:
 		buf_adds(b, ": it was pressed. Press it again at once to call it off.");
@@ -149,28 +152,35 @@ static void person_field(struct buf *out, const struct run *r)
 	buf_done(&b);
 }
 
-static const char *trigger_phrase(enum trigger t)
+static void pressed_field(struct buf *out, const struct content_action *a)
 {
-	switch (t) {
+	struct buf b = BUF_INIT(4096);
+
+	part_when(&b, a->run->pressed);
+	switch (a->run->trigger) {
 	case TRIGGER_DELETE:
-		return ", by deleting it";
+		buf_adds(&b, ", by deleting it");
+		break;
 	case TRIGGER_MOVE:
-		return ", by moving it";
+		buf_addf(&b, ", by moving it into %s", a->run_folder ? a->run_folder : "Run");
+		break;
 	case TRIGGER_DROP:
-		return ", by dropping a file";
+		buf_adds(&b, ", by dropping a file");
+		break;
 	case TRIGGER_CLI:
-		return ", with flagman run";
+		buf_adds(&b, ", with flagman run");
+		break;
 	case TRIGGER_MAX_:
 		break;
 	}
-	return "";
+	field(out, "Pressed", buf_str(&b));
+	buf_done(&b);
 }
 
-static void time_field(struct buf *out, const char *name, int64_t realtime, const char *more)
+static void time_field(struct buf *out, const char *name, int64_t realtime)
 {
 	buf_addf(out, "%-*s", FIELD_INDENT, name);
 	part_when(out, realtime);
-	buf_adds(out, more);
 	part_end(out);
 }
 
@@ -231,16 +241,16 @@ static void run_fields(struct buf *out, const struct content_action *a)
 	else
 		part_end(out);
 	person_field(out, r);
-	time_field(out, "Pressed", r->pressed, trigger_phrase(r->trigger));
+	pressed_field(out, a);
 	if (began)
-		time_field(out, "Started", began, "");
+		time_field(out, "Started", began);
 	if (r->state == STATE_RUNNING && began && a->now > began)
 		duration_field(out, "So far", (uint64_t)(a->now - began));
 	if (r->state == STATE_RUNNING && a->timeout && a->timeout != USEC_INFINITY)
 		duration_field(out, "At most", a->timeout);
 	if (!run_is_open(r)) {
 		if (r->end.ended)
-			time_field(out, "Ended", r->end.ended, "");
+			time_field(out, "Ended", r->end.ended);
 		if (run_may_have_started(r))
 			duration_field(out, "Took", r->end.lasted);
 		result_field(out, a);
@@ -289,28 +299,43 @@ static void press_part(struct buf *out, const struct content_action *a)
 			text_duration(duration, sizeof duration, a->confirm));
 	if (a->cancel_by_press)
 		buf_adds(out, "While it runs, a press cancels it.\r\n");
+	else if (a->state == STATE_RUNNING)
+		buf_adds(out, "While it runs, a press does nothing: the file comes back.\r\n");
 	if (a->hold)
 		buf_adds(out,
 			"Several buttons pressed at once run nothing: they all come back.\r\n");
 }
 
+/* One line each: why it was not run stands in its own text at the time. */
+static void recent_result(struct buf *b, const struct run *r, uint64_t timeout)
+{
+	char words[WORDS_MAX], duration[64];
+
+	run_result_words(r, timeout, words, sizeof words);
+	if (strncmp(words, RUN_NOT_RUN, strlen(RUN_NOT_RUN)) == 0)
+		buf_adds(b, "not run");
+	else
+		buf_adds(b, words);
+	if (run_may_have_started(r) && !run_is_open(r))
+		buf_addf(b, ", %s", text_duration(duration, sizeof duration, r->end.lasted));
+}
+
 static void recent_line(struct buf *out, const struct run *r, uint64_t timeout, size_t who_width)
 {
-	struct buf who = BUF_INIT(4096);
-	char words[WORDS_MAX], duration[64];
-	size_t columns;
+	struct buf b = BUF_INIT(4096);
+	size_t start = out->len, at;
 
 	part_when(out, r->pressed);
-	buf_adds(out, "  ");
-	part_person(&who, r);
-	buf_adds(out, buf_str(&who));
-	columns = part_columns(buf_str(&who));
-	part_pad(out, columns < who_width ? who_width - columns : 0);
-	buf_addf(out, "  %s", run_result_words(r, timeout, words, sizeof words));
-	if (run_may_have_started(r) && !run_is_open(r))
-		buf_addf(out, ", %s", text_duration(duration, sizeof duration, r->end.lasted));
-	part_end(out);
-	buf_done(&who);
+	at = out->len - start + 2;
+	part_pad(out, 2);
+	part_person(&b, r);
+	size_t columns = part_columns(buf_str(&b));
+	buf_adds(out, buf_str(&b));
+	part_pad(out, columns < who_width ? who_width - columns + 2 : 2);
+	buf_reset(&b);
+	recent_result(&b, r, timeout);
+	part_wrap(out, at + (columns < who_width ? who_width : columns) + 2, at, buf_str(&b));
+	buf_done(&b);
 }
 
 static size_t who_columns(const struct content_action *a)
@@ -347,7 +372,7 @@ int content_flag(struct buf *out, const struct content_action *a)
 		run_fields(out, a);
 		output_part(out, a);
 	} else if (a->state == STATE_READY) {
-		buf_adds(out, "\r\nIt has not been pressed yet.\r\n");
+		buf_adds(out, "\r\nIt has not run yet.\r\n");
 	}
 	press_part(out, a);
 	recent_part(out, a);

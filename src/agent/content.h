@@ -21,26 +21,26 @@
 
 struct content_action {
 	const char *object, *name, *description; /* description may be NULL */
-	const char *const *labels;		 /* STATE_MAX_ of them, the words of this group */
+	const char *const *labels;               /* STATE_MAX_ of them, the words of this group */
 	enum state state;
-	uint32_t percent;	 /* UINT32_MAX: none */
-	const char *progress;	 /* "" or NULL: none */
-	const char *note;	 /* why put back, what it waits for, who holds the lock; NULL */
+	uint32_t percent;          /* UINT32_MAX: none */
+	const char *progress;      /* "" or NULL: none */
+	const char *note;          /* why put back, what it waits for, who holds the lock; NULL */
 	const char *misconfigured; /* message, or NULL */
-	int64_t now;		 /* us since 1970 */
-	const struct run *run;	 /* the run shown: current or last; NULL: never pressed */
+	int64_t now;               /* us since 1970 */
+	const struct run *run;     /* the run shown: current or last; NULL: never pressed */
 	const struct buf *head, *tail; /* its output so far, raw; may be NULL */
 	uint64_t left_out;
 	const struct run *const *recent; /* earlier runs, newest first */
 	size_t n_recent;
 	uint64_t timeout, confirm, hold;
 	bool press_delete, press_move, cancel_by_press;
-	const char *run_folder;	 /* or NULL */
+	const char *run_folder;  /* or NULL */
 	const char *drop_folder; /* or NULL */
-	const char *accept;	 /* "*.iso, *.img"; or NULL */
+	const char *accept;      /* "*.iso, *.img"; or NULL */
 };
 
-/* The text of one flag. */
+/* The text of one flag.  0, or the buffer's error. */
 int content_flag(struct buf *out, const struct content_action *a);
 
 /* Status.txt of one object's directory: in the administrator's words what each button does, how

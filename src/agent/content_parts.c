@@ -138,8 +138,7 @@ static const struct {
 		"Windows asks whether to delete permanently. Say yes: the button comes back."},
 	{"macOS", "Select the file and press Cmd-Backspace", ", or drag it", "Drag the file",
 		"If the Finder asks whether to delete it at once, say yes."},
-	{"Linux", "Delete the file, in a file manager or with rm", ", or move it", "Move the file",
-		NULL},
+	{"Linux", "Delete the file (file manager, rm)", ", or move it", "Move the file", NULL},
 };
 
 static void how_on(struct buf *out, size_t i, bool by_delete, const char *run_folder)

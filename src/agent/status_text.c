@@ -19,9 +19,9 @@ static void introduction(struct buf *out, const char *object, const char *descri
 	if (description && description[0])
 		part_wrap(out, 0, 0, description);
 	part_end(out);
-	buf_adds(out, "The files beside this one are buttons. A word in brackets in a file's name"
-		      " says\r\nhow it stands; open the file to read what it did. This file is not"
-		      " a button.\r\n");
+	part_wrap(out, 0, 0,
+		"The files beside this one are buttons. A word in brackets in a file's name tells"
+		" how it stands; open the file to read what it did. This file is not a button.");
 }
 
 static size_t state_columns(const struct content_action *a)
@@ -90,19 +90,17 @@ static void exceptions(struct buf *out, const struct content_action *const *acti
 
 	for (size_t i = 0; i < n; i++) {
 		const struct content_action *a = actions[i];
-		const char *how = NULL;
 
-		if (!a->press_delete && !a->press_move && !a->drop_folder)
-			how = "is not pressed through its file";
-		else if (p->by_delete && !a->press_delete && a->press_move)
-			how = "is pressed only by the move into the folder";
-		else if (p->by_move && !a->press_move && a->press_delete)
-			how = "is pressed only by a delete";
-		if (!how)
-			continue;
 		buf_reset(&line);
-		buf_addf(&line, "%s %s.", a->name, how);
-		part_wrap(out, 0, 0, buf_str(&line));
+		if (!a->press_delete && !a->press_move && !a->drop_folder)
+			buf_addf(&line, "%s is not pressed through its file.", a->name);
+		else if (p->by_delete && !a->press_delete && a->press_move)
+			buf_addf(&line, "%s is pressed only by moving it into %s.", a->name,
+				p->run_folder);
+		else if (p->by_move && !a->press_move && a->press_delete)
+			buf_addf(&line, "%s is pressed only by deleting it.", a->name);
+		if (line.len)
+			part_wrap(out, 0, 0, buf_str(&line));
 	}
 	buf_done(&line);
 }
@@ -112,14 +110,17 @@ static void how(
 {
 	struct part_presses p = common_presses(actions, n);
 
-	if (press_only)
+	if (press_only || !p.run_folder)
 		p.by_move = false;
+	if (!p.by_delete && !p.by_move)
+		return;
 	part_heading(out, "How to press a button");
+	buf_adds(out, p.by_delete
+			      ? "Delete its file: the button runs, and comes back by itself.\r\n"
+			      : "Move its file: the button runs, and comes back by itself.\r\n");
 	part_how_to_press(out, &p);
-	if (p.by_delete || p.by_move) {
-		exceptions(out, actions, n, &p);
-		buf_adds(out, "Several pressed at once run nothing: they all come back.\r\n");
-	}
+	exceptions(out, actions, n, &p);
+	buf_adds(out, "Several pressed at once run nothing: they all come back.\r\n");
 }
 
 static void drops(struct buf *out, const struct content_action *const *actions, size_t n)
@@ -211,11 +212,11 @@ int content_status(struct buf *out, const char *object, const char *description,
 	const struct content_action *const *actions, size_t n, bool press_only, int64_t now)
 {
 	introduction(out, object, description);
-	running(out, actions, n);
-	last_press(out, actions, n);
 	buttons(out, actions, n);
 	how(out, actions, n, press_only);
 	drops(out, actions, n);
+	running(out, actions, n);
+	last_press(out, actions, n);
 	part_end(out);
 	buf_adds(out, "Written ");
 	part_when(out, now);

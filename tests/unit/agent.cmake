@@ -1,3 +1,6 @@
+flagman_unit(run flagman_agent_core)
 flagman_unit(store flagman_agent_core)
 flagman_unit(store_faults flagman_agent_core)
 flagman_unit(store_prune flagman_agent_core)
+flagman_unit(content flagman_agent_core)
+target_compile_definitions(test_content PRIVATE GOLDENS="${CMAKE_SOURCE_DIR}/tests/content")
