@@ -675,7 +675,8 @@ void custody_adopt_kept(struct agent *a, struct flag *f)
 		d->stage = STAGE_RUNNING;
 }
 
-bool custody_copy(struct agent *a, struct flag *f, int fd, struct run *run, const char **ret_why)
+uint64_t custody_copy(
+	struct agent *a, struct flag *f, int fd, struct run *run, const char **ret_why)
 {
 	struct drop *d = drop_of(a, f);
 	_cleanup_close_ int in = fd;
@@ -689,7 +690,7 @@ bool custody_copy(struct agent *a, struct flag *f, int fd, struct run *run, cons
 		*ret_why = "a payload that failed is still in custody: press the flag, or drop the "
 			   "new one";
 	if (*ret_why)
-		return false;
+		return 0;
 	drop_reset(d);
 	run->token = d->token = token_new();
 	run->id = a->next_run++;
@@ -701,15 +702,15 @@ bool custody_copy(struct agent *a, struct flag *f, int fd, struct run *run, cons
 	*run = (struct run){0};
 	if (!d->name || store_now(a, &d->run) < 0) {
 		*ret_why = "the history cannot be written";
-		return false;
+		return 0;
 	}
 	d->fd = openat(drop_staging(d), token_hex(&d->token, hex),
 		O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0400);
 	if (d->fd < 0) {
 		*ret_why = "no room in custody";
-		return false;
+		return 0;
 	}
 	d->in_fd = steal_fd(&in);
 	start_hashing(a, d);
-	return true;
+	return d->run.id;
 }

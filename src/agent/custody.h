@@ -36,7 +36,9 @@ void custody_again(struct agent *a, struct live *l, struct run *run);
 /* At start: a run that had a payload in custody goes on, or is kept.  False: it was never taken. */
 bool custody_resume(struct agent *a, struct flag *f, struct run *run);
 void custody_adopt_kept(struct agent *a, struct flag *f);
-/* flagman run --payload: a copy of what FD (taken over) reads; *RET_WHY says why not. */
-bool custody_copy(struct agent *a, struct flag *f, int fd, struct run *run, const char **ret_why);
+/* flagman run --payload: a copy of what FD (taken over) reads.  The run's number, or 0: *RET_WHY.
+ */
+uint64_t custody_copy(
+	struct agent *a, struct flag *f, int fd, struct run *run, const char **ret_why);
 
 #endif

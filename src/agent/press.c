@@ -2,8 +2,10 @@
 #include "agent/press.h"
 
 #include "agent/board.h"
+#include "agent/control.h"
 #include "agent/custody.h"
 #include "agent/flag.h"
+#include "agent/press_rules.h"
 #include "agent/runs.h"
 #include "common/log.h"
 #include "common/text.h"
@@ -15,12 +17,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
-
-#define CONFIRM_LEAST (2 * USEC_PER_SEC)
-#define MASS_OBJECTS  3
-
-static const char mass_text[] = "Several things of %s went at once (%s): nobody meant one button, "
-				"so nothing was run.";
 
 /* What a press means in each state. */
 enum meaning {
@@ -116,69 +112,9 @@ void press_note(struct agent *a, struct flag *f, const char *fmt, ...)
 	flag_mark(a, f, DIRTY_CONTENT | DIRTY_ROW);
 }
 
-static bool share_a_lock(const char *x, const char *y)
-{
-	for (; x && *x; x = view_next(x))
-		for (const char *z = y; z && *z; z = view_next(z))
-			if (strcmp(x, z) == 0)
-				return true;
-	return false;
-}
-
-static bool same_scope(
-	const struct agent *a, const struct flag *f, const struct live *l, enum serialise mine)
-{
-	if (!l->flag || mine == SERIALISE_NONE || l->serialise == SERIALISE_NONE)
-		return false;
-	if (flag_board(a, f) == flag_board(a, l->flag))
-		return true;
-	return (mine == SERIALISE_OBJECT || l->serialise == SERIALISE_OBJECT) &&
-	       board_same_object(a, flag_board(a, f), flag_board(a, l->flag));
-}
-
-struct live *press_blocker(const struct agent *a, const struct flag *f)
-{
-	const struct view_press *p = flag_press(a, f);
-	const char *locks = view_str(a->view, p->locks);
-	struct live *l;
-
-	if (TAILQ_EMPTY(&a->active) || (p->serialise == SERIALISE_NONE && !locks))
-		return NULL;
-	TAILQ_FOREACH(l, &a->active, actives)
-	if (l->flag != f && (same_scope(a, f, l, p->serialise) ||
-				    (locks && share_a_lock(locks, l->names.locks))))
-		return l;
-	return NULL;
-}
-
-void press_neighbours(struct agent *a, struct live *l)
-{
-	struct flag *f = l->flag;
-
-	if (f && l->serialise != SERIALISE_NONE) {
-		struct board *b = board_of_object(a, flag_board(a, f));
-		for (; b < a->boards + a->n_boards && board_same_object(a, b, flag_board(a, f));
-			b++)
-			for (uint32_t i = 0; i < board_view(a, b)->n_actions; i++)
-				flag_mark(a, &a->flags[board_view(a, b)->first_action + i],
-					DIRTY_NAME | DIRTY_CONTENT);
-	}
-	if (l->names.locks)
-		for (size_t i = 0; i < a->n_flags; i++)
-			if (share_a_lock(view_str(a->view, flag_press(a, &a->flags[i])->locks),
-				    l->names.locks))
-				flag_mark(a, &a->flags[i], DIRTY_NAME | DIRTY_CONTENT);
-}
-
-static void say_blocker(struct agent *a, struct flag *f, const struct live *by, const char *before)
-{
-	press_note(a, f, "%s%s of %s runs%s%s.", before, by->run.action, by->run.object,
-		by->run.user ? ", started by " : "", by->run.user ? by->run.user : "");
-}
-
 /* --- timers of states --- */
 
-static int on_state_timer(sd_event_source *s, uint64_t usec, void *userdata)
+int press_on_timer(sd_event_source *s, uint64_t usec, void *userdata)
 {
 	struct live *l = userdata;
 	struct agent *a = l->agent;
@@ -236,7 +172,7 @@ void press_arm(struct agent *a, struct flag *f)
 	if (gone < 0 || (uint64_t)gone > wait)
 		gone = gone < 0 ? 0 : (int64_t)wait;
 	struct live *l = press_live(a, f);
-	agent_timer(a, &l->timer, now_boottime() + wait - (uint64_t)gone, on_state_timer, l);
+	agent_timer(a, &l->timer, now_boottime() + wait - (uint64_t)gone, press_on_timer, l);
 }
 
 /* --- putting back --- */
@@ -253,6 +189,7 @@ void press_call_off(struct agent *a, struct live *l, const char *why)
 	l->run.end.ended = now_realtime();
 	log_info("%s/%s: called off: %s", l->run.object, l->run.action, why);
 	runs_over(a, l);
+	control_ended(a, l);
 	if (!f)
 		return;
 	flag_mark(a, f, DIRTY_RUN);
@@ -268,121 +205,6 @@ void press_call_off_board(struct agent *a, struct board *b, const char *why)
 		if (l->flag && board_same_object(a, flag_board(a, l->flag), b))
 			press_call_off(a, l, why);
 	}
-}
-
-static void call_off_mass(struct agent *a, struct board *b, const char *what)
-{
-	for (struct live *l = TAILQ_FIRST(&a->holding), *next; l; l = next) {
-		char why[512];
-		next = TAILQ_NEXT(l, holdings);
-		if (!l->flag || (b && !board_same_object(a, flag_board(a, l->flag), b)))
-			continue;
-		snprintf(why, sizeof(why), mass_text, b ? l->run.object : "several objects", what);
-		press_call_off(a, l, why);
-	}
-}
-
-void press_mass(struct agent *a, struct board *b, const char *what)
-{
-	struct live *l;
-
-	TAILQ_FOREACH(l, &a->holding, holdings)
-	if (l->flag && board_same_object(a, flag_board(a, l->flag), b)) {
-		log_info("%s: %s went too: nothing is run", board_object(a, b), what);
-		call_off_mass(a, b, what);
-		return;
-	}
-}
-
-/* Is this press one of many?  Then none of them is meant. */
-static bool part_of_mass(struct agent *a, struct flag *f, uint64_t hold, uint64_t now)
-{
-	struct board *first = board_of_object(a, flag_board(a, f));
-	uint32_t objects[MASS_OBJECTS] = {board_view(a, first)->object};
-	size_t n = 1;
-	bool same = false;
-	struct live *l;
-
-	TAILQ_FOREACH(l, &a->holding, holdings)
-	{
-		uint32_t o = l->flag ? board_view(a, flag_board(a, l->flag))->object : 0;
-		size_t i = 0;
-		same = same || o == objects[0];
-		while (i < n && objects[i] != o)
-			i++;
-		if (i == n && n < MASS_OBJECTS)
-			objects[n++] = o;
-	}
-	if (same) {
-		first->mass_until = now + hold;
-		call_off_mass(a, first, "several buttons");
-	}
-	if (n == MASS_OBJECTS) {
-		a->mass_until = now + hold;
-		call_off_mass(a, NULL, "buttons of several objects");
-	}
-	if (now >= first->mass_until && now >= a->mass_until)
-		return false;
-	if (now < first->mass_until)
-		first->mass_until = now + hold;
-	if (now < a->mass_until)
-		a->mass_until = now + hold;
-	return true;
-}
-
-/* --- taking a press --- */
-
-static void load_starts(struct agent *a, struct flag *f, struct live *l)
-{
-	const struct view_press *p = flag_press(a, f);
-	const struct board *b = flag_board(a, f);
-
-	if (l->starts || !p->start_limit_burst)
-		return;
-	l->starts = calloc(p->start_limit_burst, sizeof(*l->starts));
-	if (!l->starts)
-		log_fatal(71, "out of memory");
-	l->starts_size = p->start_limit_burst;
-	int n = store_starts_since(a->store, board_object(a, b), board_group(a, b),
-		flag_action_name(a, f), now_realtime() - (int64_t)p->start_limit_interval,
-		l->starts, l->starts_size);
-	l->n_starts = n > 0 ? (unsigned)n : 0;
-}
-
-/* A ring of the last starts would do; they are few, so the old ones are dropped by copying. */
-static bool over_start_limit(struct agent *a, struct flag *f)
-{
-	const struct view_press *p = flag_press(a, f);
-	struct live *l = press_live(a, f);
-	int64_t now = now_realtime();
-	unsigned kept = 0;
-
-	load_starts(a, f, l);
-	if (!l->starts_size)
-		return false;
-	for (unsigned i = 0; i < l->n_starts; i++) {
-		int64_t age = now - l->starts[i];
-		if (age >= 0 && (uint64_t)age < p->start_limit_interval)
-			l->starts[kept++] = l->starts[i];
-	}
-	l->n_starts = kept;
-	return kept >= l->starts_size;
-}
-
-const char *press_refusal(struct agent *a, struct flag *f)
-{
-	const struct view_press *p = flag_press(a, f);
-	struct live *l = f->live;
-	struct live *by;
-
-	if (flag_action(a, f)->misconfigured)
-		return "The configuration of this action is wrong: see above.";
-	if (l && l->ended_at && now_boottime() < l->ended_at + p->cooldown)
-		return "It ended just now: wait a moment before pressing it again.";
-	by = press_blocker(a, f);
-	if (by && p->when_busy == WHEN_BUSY_BLOCK)
-		return "Another action runs.";
-	return NULL;
 }
 
 static void new_run(struct agent *a, struct flag *f, struct live *l, struct run *run)
@@ -433,36 +255,11 @@ static void accept(struct agent *a, struct flag *f, struct run *run, bool held)
 	if (held && p->hold > 0) {
 		TAILQ_INSERT_TAIL(&a->holding, l, holdings);
 		l->held = true;
-		agent_timer(a, &l->timer, now_boottime() + p->hold, on_state_timer, l);
+		agent_timer(a, &l->timer, now_boottime() + p->hold, press_on_timer, l);
 	} else {
 		agent_timer_off(&l->timer);
 		press_go(a, l);
 	}
-}
-
-/* The first of two presses asks; too quick a second one is a double click. */
-static bool wants_second_press(struct agent *a, struct flag *f)
-{
-	const struct view_press *p = flag_press(a, f);
-	struct live *l = press_live(a, f);
-	uint64_t now = now_boottime();
-	char words[64];
-
-	if (!p->confirm)
-		return false;
-	if (f->state == STATE_CONFIRM) {
-		if (now >= l->asked_at + CONFIRM_LEAST)
-			return false;
-		press_note(a, f, "That was too quick for a second thought: press it again.");
-		return true;
-	}
-	l->before = f->state;
-	l->asked_at = now;
-	flag_set_state(a, f, STATE_CONFIRM);
-	press_note(a, f, "Press it once more within %s to run it; otherwise nothing happens.",
-		text_duration(words, sizeof(words), p->confirm));
-	agent_timer(a, &l->timer, now + p->confirm, on_state_timer, l);
-	return true;
 }
 
 static bool put_back(struct agent *a, struct flag *f, const char *why)
@@ -473,29 +270,13 @@ static bool put_back(struct agent *a, struct flag *f, const char *why)
 	return false;
 }
 
-static bool pause_flag(struct agent *a, struct flag *f)
-{
-	const struct view_press *p = flag_press(a, f);
-	char words[64];
-
-	flag_set_state(a, f, STATE_PAUSED);
-	press_arm(a, f);
-	text_duration(words, sizeof(words), p->start_limit_interval);
-	press_note(a, f,
-		"It ran %u times within %s: something is pressing it in a loop.  It is paused for "
-		"%s.",
-		p->start_limit_burst, words, words);
-	log_warning("%s/%s: paused: %u runs within %s", board_object(a, flag_board(a, f)),
-		flag_action_name(a, f), p->start_limit_burst, words);
-	return false;
-}
-
 /* What a gesture on F means now.  RUN is taken over if it becomes a run: true. */
 static bool take(struct agent *a, struct flag *f, struct run *run)
 {
 	const struct view_press *p = flag_press(a, f);
 	enum meaning m = meaning_of[f->state];
 	const char *why;
+	char mass[512];
 
 	if (m == MEANS_CALL_OFF) {
 		press_call_off(a, f->live, "It was pressed again before it began: called off.");
@@ -506,7 +287,7 @@ static bool take(struct agent *a, struct flag *f, struct run *run)
 			return press_cancel(a, f), false;
 		return put_back(a, f, "It runs already.");
 	}
-	if (m == MEANS_NOTHING && f->state == STATE_PAUSED && !over_start_limit(a, f))
+	if (m == MEANS_NOTHING && f->state == STATE_PAUSED && !press_over_limit(a, f))
 		m = MEANS_PRESS;
 	if (m == MEANS_NOTHING)
 		return put_back(a, f,
@@ -515,20 +296,16 @@ static bool take(struct agent *a, struct flag *f, struct run *run)
 	if (why) {
 		struct live *by = press_blocker(a, f);
 		if (by)
-			say_blocker(a, f, by, "It was put back: ");
+			press_say_blocker(a, f, by, "It was put back: ");
 		else
 			put_back(a, f, why);
 		return false;
 	}
-	if (p->hold > 0 && part_of_mass(a, f, p->hold, now_boottime())) {
-		char text[512];
-		snprintf(text, sizeof(text), mass_text, board_object(a, flag_board(a, f)),
-			"several buttons");
-		return put_back(a, f, text);
-	}
-	if (over_start_limit(a, f))
-		return pause_flag(a, f);
-	if (wants_second_press(a, f))
+	if (p->hold > 0 && press_is_mass(a, f, p->hold, mass, sizeof(mass)))
+		return put_back(a, f, mass);
+	if (press_over_limit(a, f))
+		return press_pause(a, f), false;
+	if (press_wants_second(a, f))
 		return false;
 	accept(a, f, run, true);
 	return true;
@@ -612,7 +389,7 @@ bool press_request(
 
 	if (m == MEANS_CALL_OFF || m == MEANS_RUNNING)
 		why = "It runs, or is about to.";
-	else if (!why && over_start_limit(a, f))
+	else if (!why && press_over_limit(a, f))
 		why = "It is paused: it ran too often.";
 	if (why) {
 		if (ret_why)
@@ -665,7 +442,7 @@ void press_go(struct agent *a, struct live *l)
 	if (by || !TAILQ_EMPTY(&a->waiting) || a->n_active >= a->view->h->max_runs) {
 		queue(a, l);
 		if (by)
-			say_blocker(a, f, by, "It waits: ");
+			press_say_blocker(a, f, by, "It waits: ");
 		else
 			press_waiting(a);
 		return;

@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Cooldown, start limit, confirmation. */
+#include "agent/press_rules.h"
+
+#include "agent/board.h"
+#include "agent/flag.h"
+#include "agent/press.h"
+#include "common/log.h"
+#include "common/text.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define CONFIRM_LEAST (2 * USEC_PER_SEC) /* sooner is a double click */
+
+static void load_starts(struct agent *a, struct flag *f, struct live *l)
+{
+	const struct view_press *p = flag_press(a, f);
+	const struct board *b = flag_board(a, f);
+
+	if (l->starts || !p->start_limit_burst)
+		return;
+	l->starts = calloc(p->start_limit_burst, sizeof(*l->starts));
+	if (!l->starts)
+		log_fatal(71, "out of memory");
+	l->starts_size = p->start_limit_burst;
+	int n = store_starts_since(a->store, board_object(a, b), board_group(a, b),
+		flag_action_name(a, f), now_realtime() - (int64_t)p->start_limit_interval,
+		l->starts, l->starts_size);
+	l->n_starts = n > 0 ? (unsigned)n : 0;
+}
+
+/* A ring of the last starts would do; they are few, so the old ones are dropped by copying. */
+bool press_over_limit(struct agent *a, struct flag *f)
+{
+	const struct view_press *p = flag_press(a, f);
+	struct live *l = press_live(a, f);
+	int64_t now = now_realtime();
+	unsigned kept = 0;
+
+	load_starts(a, f, l);
+	if (!l->starts_size)
+		return false;
+	for (unsigned i = 0; i < l->n_starts; i++) {
+		int64_t age = now - l->starts[i];
+		if (age >= 0 && (uint64_t)age < p->start_limit_interval)
+			l->starts[kept++] = l->starts[i];
+	}
+	l->n_starts = kept;
+	return kept >= l->starts_size;
+}
+
+const char *press_refusal(struct agent *a, struct flag *f)
+{
+	const struct view_press *p = flag_press(a, f);
+	struct live *l = f->live;
+	struct live *by;
+
+	if (flag_action(a, f)->misconfigured)
+		return "The configuration of this action is wrong: see above.";
+	if (l && l->ended_at && now_boottime() < l->ended_at + p->cooldown)
+		return "It ended just now: wait a moment before pressing it again.";
+	by = press_blocker(a, f);
+	if (by && p->when_busy == WHEN_BUSY_BLOCK)
+		return "Another action runs.";
+	return NULL;
+}
+
+bool press_wants_second(struct agent *a, struct flag *f)
+{
+	const struct view_press *p = flag_press(a, f);
+	struct live *l = press_live(a, f);
+	uint64_t now = now_boottime();
+	char words[64];
+
+	if (!p->confirm)
+		return false;
+	if (f->state == STATE_CONFIRM) {
+		if (now >= l->asked_at + CONFIRM_LEAST)
+			return false;
+		press_note(a, f, "That was too quick for a second thought: press it again.");
+		return true;
+	}
+	l->before = f->state;
+	l->asked_at = now;
+	flag_set_state(a, f, STATE_CONFIRM);
+	press_note(a, f, "Press it once more within %s to run it; otherwise nothing happens.",
+		text_duration(words, sizeof(words), p->confirm));
+	agent_timer(a, &l->timer, now + p->confirm, press_on_timer, l);
+	return true;
+}
+
+void press_pause(struct agent *a, struct flag *f)
+{
+	const struct view_press *p = flag_press(a, f);
+	char words[64];
+
+	flag_set_state(a, f, STATE_PAUSED);
+	press_arm(a, f);
+	text_duration(words, sizeof(words), p->start_limit_interval);
+	press_note(a, f,
+		"It ran %u times within %s: something is pressing it in a loop.  It is paused for "
+		"%s.",
+		p->start_limit_burst, words, words);
+	log_warning("%s/%s: paused: %u runs within %s", board_object(a, flag_board(a, f)),
+		flag_action_name(a, f), p->start_limit_burst, words);
+}
