@@ -63,11 +63,11 @@ def test_run_wait_passes_output_and_status_on(cli, apache):
         connection.output(b"o\n\xff\x1b[31m", run=12)
         connection.send(make_run(12, "DVD", "Eject", state="failed", exit_status=3,
                                  result="exit status 3"))
-        connection.end(3)
+        connection.end(3, "Eject of DVD: exit status 3")
     apache.answers[RUN] = answer
     done = cli("run", "--wait", "DVD/Eject", status=3, text=False)
     assert done.stdout == b"one\ntwo\n\xff\x1b[31m", "a pipe gets the bytes as they are"
-    assert done.stderr == b"run 12 of DVD/Eject: Failed, exit status 3\n"
+    assert done.stderr == b"flagman: Eject of DVD: exit status 3\n"
     found = json.loads(cli("--json", "run", "--wait", "DVD/Eject", status=3).stdout)
     assert found["exit-status"] == 3 and found["state"] == "failed"
 
@@ -105,8 +105,9 @@ def test_cancel(cli, apache):
 
 
 def test_cancel_of_nothing(cli, apache):
-    assert cli("cancel", "DVD").stdout == "nothing was running\n"
-    assert cli.json("cancel", "DVD") == []
+    apache.answers[CANCEL] = lambda _, c: c.end(EX_TEMPFAIL, "nothing of it runs or waits")
+    assert cli("cancel", "DVD", status=75).stderr == "flagman: nothing of it runs or waits\n"
+    assert cli.json("cancel", "DVD", status=75) == []
     for args in ([], ["--run", "0"], ["--run", "3", "DVD"], ["--run", "x"], ["--run", "-1"]):
         cli("cancel", *args, status=64)
     assert len(apache.asked(CANCEL)) == 2

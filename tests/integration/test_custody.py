@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Payloads: when they are taken, by whom they can be read, and that nothing of anybody's is lost."""
+"""Payloads: when they are taken, who can read them, and that nothing of anybody's is lost."""
 
 import os
 import re

@@ -57,8 +57,8 @@ def test_sighup(inst):
 
 
 @pytest.mark.parametrize("name, live", [
-    ("x.yml", True), ("x.yaml", True), (".x.yaml", False), ("x.yaml~", False), ("x.yaml.bak", False),
-    ("#x.yaml#", False), ("x.txt", False)])
+    ("x.yml", True), ("x.yaml", True), (".x.yaml", False), ("x.yaml~", False),
+    ("x.yaml.bak", False), ("#x.yaml#", False), ("x.txt", False)])
 def test_which_names_count(inst, name, live):
     apache(inst)
     text = inst.snippet("Tomcat", QUIT.format("Go"))

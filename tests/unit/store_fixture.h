@@ -20,7 +20,7 @@
 #define BOOT "0123456789abcdef0123456789abcdef"
 
 struct fixture {
-	char dir[64];
+	char dir[64], path[96];
 	struct store *s;
 };
 
@@ -29,7 +29,7 @@ static inline struct store *reopen(struct fixture *f, bool expect_damaged)
 	bool damaged = !expect_damaged;
 
 	f->s = store_close(f->s);
-	int r = store_open(f->dir, &f->s, &damaged);
+	int r = store_open(f->path, &f->s, &damaged);
 	if (r < 0)
 		fail_msg("store_open: %s", store_error(NULL));
 	assert_int_equal(damaged, expect_damaged);
@@ -43,6 +43,7 @@ static inline int set_up(void **state)
 	snprintf(f->dir, sizeof f->dir, "/tmp/flagman-store.XXXXXX");
 	if (!f || !mkdtemp(f->dir))
 		return -1;
+	snprintf(f->path, sizeof f->path, "%s/flagman.db", f->dir);
 	reopen(f, false);
 	*state = f;
 	return 0;

@@ -431,7 +431,7 @@ static void history_survives_an_upgrade(void **state)
 
 	bool damaged = true;
 	f->s = store_close(f->s);
-	assert_int_equal(store_open(f->dir, &f->s, &damaged), -EPROTONOSUPPORT);
+	assert_int_equal(store_open(f->path, &f->s, &damaged), -EPROTONOSUPPORT);
 	assert_non_null(strstr(store_error(NULL), "newer flagman"));
 	assert_null(f->s);
 }

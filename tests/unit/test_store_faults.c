@@ -82,7 +82,7 @@ static void durable_commit_syncs_what_went_before(void **state)
 	assert_int_equal(syncs.wal, 2);
 }
 
-static void in_another_process(const char *dir, void (*work)(struct store *s))
+static void in_another_process(const char *path, void (*work)(struct store *s))
 {
 	pid_t pid = fork();
 	int status = 0;
@@ -91,7 +91,7 @@ static void in_another_process(const char *dir, void (*work)(struct store *s))
 	if (pid == 0) {
 		struct store *s = NULL;
 		bool damaged;
-		if (store_open(dir, &s, &damaged) == 0)
+		if (store_open(path, &s, &damaged) == 0)
 			work(s);
 		_exit(1);
 	}
@@ -115,7 +115,7 @@ static void killed_process_leaves_whole_turns(void **state)
 	struct fixture *f = *state;
 
 	f->s = store_close(f->s);
-	in_another_process(f->dir, die_in_a_turn);
+	in_another_process(f->path, die_in_a_turn);
 	reopen(f, false);
 	assert_int_equal(runs_in(f->s), 1);
 	assert_int_equal(store_last_run_id(f->s), 1);
@@ -272,7 +272,7 @@ static void noise_in_the_wal_is_ignored(void **state)
 static void expect_refusal(struct fixture *f, int error)
 {
 	bool damaged;
-	int r = store_open(f->dir, &f->s, &damaged);
+	int r = store_open(f->path, &f->s, &damaged);
 
 	if (r != error)
 		fail_msg("%d instead of %d: %s", r, error, store_error(NULL));
@@ -314,7 +314,7 @@ static void missing_directory(void **state)
 	struct store *s = NULL;
 
 	(void)f;
-	assert_int_equal(store_open("/nonexistent/flagman", &s, &damaged), -ENOENT);
+	assert_int_equal(store_open("/nonexistent/flagman/flagman.db", &s, &damaged), -ENOENT);
 	assert_null(s);
 }
 
