@@ -15,15 +15,15 @@
 
 /* Why a run has not run, or has ended; with struct run_end it gives the result in words. */
 enum cause {
-	CAUSE_NONE,	    /* see run_end */
-	CAUSE_CALLED_OFF,   /* pressed again during the hold, or taken out of the queue */
-	CAUSE_WHILE_DOWN,   /* pressed while flagman was not running */
-	CAUSE_OTHER_BOOT,   /* the machine went down, it may have run */
-	CAUSE_INTERRUPTED,  /* the runner died: it may have run */
-	CAUSE_NO_ROOM,	    /* disk full */
-	CAUSE_REFUSED,	    /* the executor refused: `why` */
-	CAUSE_TOO_OLD,	    /* missed: run, but older than missed-at-most */
-	CAUSE_GONE,	    /* its action was removed while it waited */
+	CAUSE_NONE,        /* see run_end */
+	CAUSE_CALLED_OFF,  /* pressed again during the hold, or taken out of the queue */
+	CAUSE_WHILE_DOWN,  /* pressed while flagman was not running */
+	CAUSE_OTHER_BOOT,  /* the machine went down, it may have run */
+	CAUSE_INTERRUPTED, /* the runner died: it may have run */
+	CAUSE_NO_ROOM,     /* disk full */
+	CAUSE_REFUSED,     /* the executor refused: `why` */
+	CAUSE_TOO_OLD,     /* missed: run, but older than missed-at-most */
+	CAUSE_GONE,        /* its action was removed while it waited */
 	CAUSE_MAX_,
 };
 
@@ -32,17 +32,17 @@ const char *cause_word(enum cause c);
 int cause_from_word(const char *word);
 
 struct run {
-	uint64_t id;	    /* number for people; 0: none */
-	struct token token; /* the claim's */
+	uint64_t id;                   /* number for people; 0: none */
+	struct token token;            /* the claim's */
 	char *object, *group, *action; /* owned */
 	enum trigger trigger;
 	enum state state; /* starting, waiting, running, done, failed, cancelled, missed */
 	enum cause cause;
 	enum certainty certainty;
-	char *user, *address; /* owned; NULL: unknown */
-	int64_t pressed, claimed; /* us since 1970; 0: not (yet) */
-	struct run_end end;	  /* valid once ended */
-	char *why;		  /* owned; CAUSE_REFUSED, ...; or NULL */
+	char *user, *address;           /* owned; NULL: unknown */
+	int64_t pressed, claimed;       /* us since 1970; 0: not (yet) */
+	struct run_end end;             /* valid once ended */
+	char *why;                      /* owned; CAUSE_REFUSED, ...; or NULL */
 	char *payload, *payload_sha256; /* owned; or NULL */
 	uint64_t payload_size;
 };
@@ -50,7 +50,7 @@ struct run {
 void run_done(struct run *r); /* frees what it owns, zeroes */
 /* A copy that owns its strings; 0 or -ENOMEM, *RET is untouched then. */
 int run_copy(struct run *ret, const struct run *from);
-bool run_is_open(const struct run *r); /* starting, waiting, running */
+bool run_is_open(const struct run *r);          /* starting, waiting, running */
 bool run_may_have_started(const struct run *r); /* its command was reached: there may be output */
 
 #define RUN_NOT_RUN "not run: " /* so begin the words of a run that never was one */

@@ -13,6 +13,8 @@
 #define WAL_WHEN_SYNCED 1000
 #define WAL_MAX         4096
 
+#define PATH_LIMIT 480 /* SQLite takes 512, and suffixes follow */
+
 static char open_error[256]; /* of the last store_open() that failed */
 
 /*
@@ -27,15 +29,18 @@ static void set_up_sqlite(void)
 
 int store_open(const char *path, struct store **ret, bool *ret_damaged)
 {
-	struct store *s = calloc(1, sizeof *s);
+	struct store *s;
 	bool damaged = false;
 	int r = -ENOMEM;
 
+	if (strlen(path) >= PATH_LIMIT)
+		return -ENAMETOOLONG;
+	s = calloc(1, sizeof *s);
 	if (!s)
 		return r;
 	set_up_sqlite();
-	s->dir = strdup(path);
-	if (s->dir)
+	s->path = strdup(path);
+	if (s->path)
 		r = db_open(s);
 	if (r == -EUCLEAN) {
 		r = db_put_aside(s);
@@ -59,7 +64,7 @@ struct store *store_close(struct store *s)
 	if (!s)
 		return NULL;
 	db_close(s); /* rolls back what was not committed */
-	free(s->dir);
+	free(s->path);
 	free(s);
 	return NULL;
 }

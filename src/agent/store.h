@@ -23,11 +23,12 @@
 struct store;
 
 /*
- * PATH is the directory <state>/agent.  Makes or upgrades the schema (user_version).  A damaged file
- * is put aside as flagman.db.damaged-<time> and a new one made: *RET_DAMAGED tells.  Damage that is
- * only met later answers -EUCLEAN and is noted beside the file: open again (a new agent does), the
- * whole file is checked then.  -EPROTONOSUPPORT: a newer flagman wrote it.  -EBUSY: another process
- * has it.  After a failure store_error(NULL) has the words.
+ * PATH is <state>/agent/flagman.db, in a directory that is the agent's alone.  Makes or upgrades
+ * the schema (user_version).  A damaged file is put aside as flagman.db.damaged-<time> and a new
+ * one made: *RET_DAMAGED tells.  Damage that is only met later answers -EUCLEAN and is noted beside
+ * the file: open again (a new agent does), the whole file is checked then.  -EPROTONOSUPPORT: a
+ * newer flagman wrote it.  -EBUSY: another process has it.  After a failure store_error(NULL) has
+ * the words.
  */
 int store_open(const char *path, struct store **ret, bool *ret_damaged);
 struct store *store_close(struct store *s);
@@ -53,8 +54,8 @@ struct stored_flag {
 	struct file_id id;
 	const char *boot; /* 32 hex digits */
 	enum state state; /* what it showed of its own: never STATE_BLOCKED */
-	uint64_t run;	  /* the run whose result it shows; 0: none */
-	int64_t since;	  /* us since 1970 */
+	uint64_t run;     /* the run whose result it shows; 0: none */
+	int64_t since;    /* us since 1970 */
 	const char *note; /* shown text ("called off", ...), or NULL */
 };
 int store_put_flag(struct store *s, const struct stored_flag *f); /* insert or replace */
@@ -74,8 +75,8 @@ int store_put_run(struct store *s, const struct run *r); /* insert or update, by
 int store_get_run(struct store *s, uint64_t id, struct run *ret);
 int store_get_run_by_token(struct store *s, const struct token *t, struct run *ret);
 uint64_t store_last_run_id(struct store *s); /* 0: none */
-/* Runs that have not ended (starting, waiting, running), oldest first.  A run that a handler gets is
- * borrowed: run_copy() what shall stay.  A handler may write, and ask for other lists. */
+/* Runs that have not ended (starting, waiting, running), oldest first.  A run that a handler gets
+ * is borrowed: run_copy() what shall stay.  A handler may write, and ask for other lists. */
 typedef bool store_run_handler(const struct run *r, void *userdata); /* false: stop */
 int store_each_open_run(struct store *s, store_run_handler *handler, void *userdata);
 /* Newest first; NULL or "" names match all; LIMIT 0: all; OPEN: with those not ended. */

@@ -4,17 +4,21 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
-#define SUSPECT STORE_FILE ".suspect" /* exists: check the whole file at the next start */
+/*
+ * Beside the file, in a directory that is the agent's alone: "-wal", SQLite's; SUSPECT: check the
+ * whole file at the next start; ".damaged-<time>": what was put aside.
+ */
+#define SUSPECT ".suspect"
 
-static int open_dir(const struct store *s)
+static const char *beside(const struct store *s, const char *suffix, char *buf)
 {
-	int fd = open(s->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-
-	return fd < 0 ? -errno : fd;
+	snprintf(buf, PATH_MAX, "%s%s", s->path, suffix);
+	return buf;
 }
 
 int db_fail(struct store *s, int error, const char *words)
@@ -25,12 +29,10 @@ int db_fail(struct store *s, int error, const char *words)
 
 static void note_suspicion(const struct store *s)
 {
-	_cleanup_close_ int dir = open_dir(s);
-
-	if (dir < 0)
-		return;
+	char path[PATH_MAX];
 	_cleanup_close_ int fd =
-		openat(dir, SUSPECT, O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+		open(beside(s, SUSPECT, path), O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+
 	(void)fd; /* on a full disk the next start does without it */
 }
 
@@ -51,7 +53,7 @@ static int system_errno(const struct store *s, int otherwise)
 
 int db_error(struct store *s, int rc)
 {
-	snprintf(s->error, sizeof s->error, "%s: %s", STORE_FILE,
+	snprintf(s->error, sizeof s->error, "%s: %s", s->path,
 		s->db ? sqlite3_errmsg(s->db) : sqlite3_errstr(rc));
 	switch (rc & 0xff) {
 	case SQLITE_FULL:
@@ -163,7 +165,7 @@ static int sync_wal(struct store *s)
 	rc = wal->pMethods->xSync(wal, SQLITE_SYNC_NORMAL | SQLITE_SYNC_DATAONLY);
 	if (rc == SQLITE_OK)
 		return 0;
-	snprintf(s->error, sizeof s->error, "%s-wal: %s", STORE_FILE, sqlite3_errstr(rc));
+	snprintf(s->error, sizeof s->error, "%s-wal: %s", s->path, sqlite3_errstr(rc));
 	return -EIO;
 }
 
@@ -204,16 +206,16 @@ static int configure(struct store *s)
 	sqlite3_db_config(s->db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
 	sqlite3_wal_hook(s->db, note_wal, s);
 	if (sqlite3_db_readonly(s->db, "main") != 0)
-		return db_fail(s, -EROFS, STORE_FILE);
+		return db_fail(s, -EROFS, s->path);
 	return 0;
 }
 
 /* A former process found damage somewhere in the file: read all of it. */
 static int check_if_suspect(struct store *s)
 {
-	_cleanup_close_ int dir = open_dir(s);
+	char path[PATH_MAX];
 
-	if (dir < 0 || faccessat(dir, SUSPECT, F_OK, AT_SYMLINK_NOFOLLOW) < 0)
+	if (access(beside(s, SUSPECT, path), F_OK) < 0)
 		return 0;
 
 	sqlite3_stmt *q;
@@ -228,34 +230,25 @@ static int check_if_suspect(struct store *s)
 		r = db_error(s, SQLITE_CORRUPT);
 	sqlite3_finalize(q);
 	if (r == 0)
-		unlinkat(dir, SUSPECT, 0);
+		unlink(path);
 	return r;
 }
 
 /* SQLite would make the file 0644; what people pressed and what came of it is not everybody's. */
 static int make_file(struct store *s)
 {
-	_cleanup_close_ int dir = open_dir(s);
+	_cleanup_close_ int fd = open(s->path, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
 
-	if (dir < 0)
-		return db_fail(s, dir, s->dir);
-	_cleanup_close_ int fd =
-		openat(dir, STORE_FILE, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
-	return fd < 0 ? db_fail(s, -errno, STORE_FILE) : 0;
+	return fd < 0 ? db_fail(s, -errno, s->path) : 0;
 }
 
 int db_open(struct store *s)
 {
-	_cleanup_free_ char *path = NULL;
 	int r = make_file(s);
 
 	if (r < 0)
 		return r;
-	if (asprintf(&path, "%s/%s", s->dir, STORE_FILE) < 0) {
-		path = NULL;
-		return -ENOMEM;
-	}
-	int rc = sqlite3_open_v2(path, &s->db,
+	int rc = sqlite3_open_v2(s->path, &s->db,
 		SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE, NULL);
 	r = rc == SQLITE_OK ? 0 : db_error(s, rc);
 	if (r == 0) {
@@ -293,18 +286,15 @@ void db_close(struct store *s)
  */
 int db_put_aside(struct store *s)
 {
-	_cleanup_close_ int dir = open_dir(s);
-	char aside[64], wal[80];
+	char suffix[64], wal[80], from[PATH_MAX], to[PATH_MAX];
 
-	if (dir < 0)
-		return db_fail(s, dir, s->dir);
-	snprintf(aside, sizeof aside, STORE_FILE ".damaged-%lld", (long long)now_realtime());
-	snprintf(wal, sizeof wal, "%s-wal", aside);
-	if (renameat(dir, STORE_FILE, dir, aside) < 0)
-		return db_fail(s, -errno, aside);
-	if (renameat(dir, STORE_FILE "-wal", dir, wal) < 0 && errno != ENOENT)
-		return db_fail(s, -errno, wal);
-	unlinkat(dir, SUSPECT, 0);
+	snprintf(suffix, sizeof suffix, ".damaged-%lld", (long long)now_realtime());
+	if (rename(s->path, beside(s, suffix, to)) < 0)
+		return db_fail(s, -errno, to);
+	snprintf(wal, sizeof wal, "%s-wal", suffix);
+	if (rename(beside(s, "-wal", from), beside(s, wal, to)) < 0 && errno != ENOENT)
+		return db_fail(s, -errno, to);
+	unlink(beside(s, SUSPECT, to));
 	return 0;
 }
 

@@ -22,7 +22,6 @@
 
 #include <sqlite3.h>
 
-#define STORE_FILE           "flagman.db"
 #define STORE_SCHEMA         1
 #define STORE_OPEN_STATES    "('starting','waiting','running')"
 #define STORE_OUTPUT_UNKNOWN UINT64_MAX
@@ -60,7 +59,7 @@ enum db_statement {
 
 struct store {
 	sqlite3 *db;
-	char *dir; /* <state>/agent */
+	char *path; /* of the file */
 	sqlite3_stmt *statement[DB_STATEMENT_MAX_];
 	bool statement_busy; /* DB_RUNS_OF_ACTION: its handler asks for another list */
 	bool open;           /* a transaction of ours */
@@ -75,7 +74,7 @@ struct store {
 	char error[256];
 };
 
-/* Opens <dir>/flagman.db, which is made (0600) where there is none, and brings its schema up.
+/* Opens s->path, which is made (0600) where there is none, and brings its schema up.
  * 0 or -errno, with the words in s->error; nothing is left open then. */
 int db_open(struct store *s);
 void db_close(struct store *s);

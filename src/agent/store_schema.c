@@ -74,9 +74,8 @@ int schema_upgrade(struct store *s, const char *const *steps, int n)
 		return r;
 	if (version > n || version < 0) {
 		snprintf(s->error, sizeof s->error,
-			STORE_FILE
-			" was written by a newer flagman (version %d, this one knows %d)",
-			version, n);
+			"%s was written by a newer flagman (version %d, this one knows %d)",
+			s->path, version, n);
 		return -EPROTONOSUPPORT;
 	}
 	if (version == n)
