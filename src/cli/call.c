@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "cli/call.h"
 
-#include "cli/term.h"
 #include "common/fd.h"
 #include "common/states.h"
 
@@ -159,13 +158,9 @@ int call_agent(const struct cli *cli, struct control_request *request, int paylo
 	}
 }
 
-int call_conclude(const struct cli *cli, const struct control_end *end)
+int call_conclude(const struct control_end *end)
 {
-	if (!*end->message)
-		return end->exit_status;
-	if (end->exit_status || cli->json)
+	if (*end->message)
 		cli_error("%s", end->message);
-	else
-		term_line(end->message);
 	return end->exit_status;
 }

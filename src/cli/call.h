@@ -58,8 +58,8 @@ typedef void call_handler(const union control_message *m, void *userdata);
 int call_agent(const struct cli *cli, struct control_request *request, int payload_fd,
 	call_handler *handler, void *userdata, struct control_end *ret_end);
 
-/* Says the END's message, where there is one (stderr when it is a complaint or under --json), and
- * returns its exit status. */
-int call_conclude(const struct cli *cli, const struct control_end *end);
+/* Says the agent's last word, where there is one, on stderr (stdout has the answer), and returns
+ * its exit status. */
+int call_conclude(const struct control_end *end);
 
 #endif

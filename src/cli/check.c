@@ -40,7 +40,7 @@ static int take_paths(const struct cli *cli, struct load *l, char **files)
 			return EX_USAGE;
 		}
 		if (S_ISDIR(st.st_mode))
-			l->options.conf_dir = cli->args[i];
+			load_conf_dir(l, cli->args[i]);
 		else if (is_main_file(cli->args[i]))
 			l->options.main_file = cli->args[i];
 		else

@@ -30,12 +30,15 @@ static void check_fact(struct doctor *d, const struct control_fact *f, long *hel
 			"%ld directories could not be watched", value);
 	} else if (strcmp(f->name, "descriptors-held") == 0) {
 		*held = value;
-	} else if (strcmp(f->name, "descriptors-limit") == 0 && value > 0 && *held >= value) {
+	} else if (strcmp(f->name, "descriptors-budget") == 0 && value > 0 && *held >= value) {
 		doctor_found(d, "limits",
 			"raise LimitNOFILE= of flagman.service (systemctl edit flagman)",
 			"all %ld descriptors for flags are taken; further flags are known by their "
 			"inode alone",
 			value);
+	} else if (strcmp(f->name, "directories-unusable") == 0 && value > 0) {
+		doctor_found(d, "directory", "journalctl -u flagman has the reasons",
+			"%ld of the directories can't be used now", value);
 	}
 }
 

@@ -1,21 +1,17 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "cli/load.h"
 
+#include "cli/account.h"
 #include "common/fd.h"
 
 #include <errno.h>
-#include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>
 #include <unistd.h>
 
-/* Who reads conf.d: root, unless an ordinary user named one of their own. */
-static bool privileged(const struct cli *cli)
-{
-	return geteuid() == 0 || !cli->conf_dir_given;
-}
+#define NOBODY ((uid_t)65534)
 
 static char *main_file(const char *conf_dir)
 {
@@ -33,23 +29,29 @@ static char *main_file(const char *conf_dir)
 	return asprintf(&path, "%s/flagman.yaml", slash ? dir : ".") < 0 ? NULL : path;
 }
 
+/* Who reads conf.d: root, unless an ordinary user named one of their own. */
+static void take_role(struct config_options *o, bool privileged)
+{
+	uid_t uid = geteuid();
+	gid_t gid;
+
+	o->privileged = privileged;
+	o->trusted_uid = privileged ? 0 : uid;
+	o->agent_uid = uid;
+	/* Not installed yet: any user that is not root serves the checks. */
+	if (privileged && !account_user(CLI_USER, &o->agent_uid, &gid))
+		o->agent_uid = NOBODY;
+}
+
 int load_init(const struct cli *cli, struct load *ret)
 {
-	struct load l = {.options = {
-				 .conf_dir = cli->conf_dir,
-				 .privileged = privileged(cli),
-				 .trusted_uid = geteuid(),
-				 .agent_uid = geteuid(),
-				 .disc_program = FLAGMAN_LIBEXECDIR "/flagman-disc",
-			 }};
-	const struct passwd *pw = l.options.privileged ? getpwnam(CLI_USER) : getpwuid(geteuid());
+	char name[ACCOUNT_NAME_MAX];
+	struct load l = {0};
 
-	if (l.options.privileged) {
-		l.options.trusted_uid = 0;
-		/* Not installed yet: any user that is not root serves the checks. */
-		l.options.agent_uid = pw ? pw->pw_uid : (uid_t)65534;
-	}
-	l.user_name = strdup(l.options.privileged ? CLI_USER : pw ? pw->pw_name : "");
+	l.options.conf_dir = cli->conf_dir;
+	l.options.disc_program = FLAGMAN_LIBEXECDIR "/flagman-disc";
+	take_role(&l.options, geteuid() == 0 || !cli->conf_dir_given);
+	l.user_name = strdup(l.options.privileged ? CLI_USER : account_user_name(geteuid(), name));
 	l.main_file = main_file(cli->conf_dir);
 	if (!l.user_name || !l.main_file) {
 		load_done(&l);
@@ -58,6 +60,12 @@ int load_init(const struct cli *cli, struct load *ret)
 	l.options.main_file = l.main_file;
 	*ret = l;
 	return 0;
+}
+
+void load_conf_dir(struct load *l, const char *conf_dir)
+{
+	l->options.conf_dir = conf_dir;
+	take_role(&l->options, geteuid() == 0);
 }
 
 void load_done(struct load *l)

@@ -21,6 +21,8 @@ struct load {
 /* Fills in options; 0 or -ENOMEM. */
 int load_init(const struct cli *cli, struct load *ret);
 void load_done(struct load *l);
+/* Another directory: an ordinary user's is that of a private instance. */
+void load_conf_dir(struct load *l, const char *conf_dir);
 
 /* conf_dir as a whole, with its trust checks, problems left in it.  0 or an exit status
  * (complained). */

@@ -91,9 +91,9 @@ int verb_run(const struct cli *cli)
 	output_done(&s.output);
 	if (cli->json && s.last.run)
 		json_print(json_run(&s.last), true, stdout);
-	else if (s.last.run)
-		print_run(&s.last, wait ? stderr : stdout);
-	return r ? r : call_conclude(cli, &end);
+	else if (s.last.run && !wait)
+		print_run(&s.last, stdout);
+	return r ? r : call_conclude(&end);
 }
 
 static void list_record(const union control_message *m, void *userdata)
@@ -142,11 +142,7 @@ int verb_cancel(const struct cli *cli)
 	r = call_agent(cli, &q, -1, list_record, &s, &end);
 	if (s.array)
 		json_print(s.array, true, stdout);
-	if (r)
-		return r;
-	if (!s.n && !end.exit_status && !*end.message && !cli->json)
-		puts("nothing was running");
-	return call_conclude(cli, &end);
+	return r ? r : call_conclude(&end);
 }
 
 static void log_record(const union control_message *m, void *userdata)
@@ -176,7 +172,7 @@ int verb_log(const struct cli *cli)
 	r = call_agent(cli, &q, -1, log_record, &s, &end);
 	output_finish(&s.output);
 	output_done(&s.output);
-	return r ? r : call_conclude(cli, &end);
+	return r ? r : call_conclude(&end);
 }
 
 static int ask_history(
@@ -228,7 +224,7 @@ int verb_history(const struct cli *cli)
 		r = ask_history(cli, &t, &s, &end);
 	if (!r) {
 		print_history(cli, &s);
-		r = call_conclude(cli, &end);
+		r = call_conclude(&end);
 	} else {
 		json_object_put(s.array);
 	}

@@ -3,6 +3,7 @@
 #include "cli/call.h"
 #include "cli/json.h"
 #include "cli/target.h"
+#include "cli/term.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -12,8 +13,13 @@ static int conclude(const struct cli *cli, const struct control_end *end)
 {
 	struct json_object *o;
 
-	if (!cli->json)
-		return call_conclude(cli, end);
+	if (!cli->json && end->exit_status)
+		return call_conclude(end);
+	if (!cli->json) {
+		if (*end->message)
+			term_line(end->message);
+		return EX_OK;
+	}
 	o = json_object_new_object();
 	json_object_object_add(o, "ok", json_object_new_boolean(end->exit_status == 0));
 	json_object_object_add(o, "exit-status", json_object_new_int(end->exit_status));

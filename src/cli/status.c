@@ -181,7 +181,7 @@ static int follow_screen(
 	fputs("\033[?25h\033[?1049l", stdout);
 	print_table(cli, m); /* what was seen last stays */
 	if (r == 0 && !stop_signal)
-		return call_conclude(cli, &message.end);
+		return call_conclude(&message.end);
 	return r == -ENOMEM ? EX_OSERR : r ? EX_UNAVAILABLE : EX_OK;
 }
 
@@ -197,7 +197,7 @@ static int follow_lines(const struct cli *cli, int fd, const sigset_t *mask)
 		if (c != CALL_MESSAGE)
 			continue;
 		if (message.header.type == CONTROL_END)
-			return call_conclude(cli, &message.end);
+			return call_conclude(&message.end);
 		if (message.header.type == CONTROL_ACTION)
 			print_change(cli, &message.action);
 	}

@@ -109,7 +109,7 @@ static int ask(const struct cli *cli, const struct target *t, struct target_matc
 		r = EX_OSERR;
 	}
 	if (!r && c.m.n == 0 && (end.exit_status == EX_NOPERM || end.exit_status == EX_TEMPFAIL))
-		r = call_conclude(cli, &end);
+		r = call_conclude(&end);
 	if (r) {
 		target_matches_done(&c.m);
 		return r;

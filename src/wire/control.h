@@ -21,8 +21,10 @@
 enum control_type {
 	/* client to agent: struct control_request (+ 1 fd for CONTROL_RUN with a payload) */
 	CONTROL_STATUS = 1, /* a CONTROL_ACTION record for each action that matches */
-	CONTROL_RUN,        /* press; with CONTROL_WAIT also the run's output and end */
-	CONTROL_CANCEL,     /* what runs or waits of the actions that match, or run number RUN */
+	CONTROL_RUN,        /* press: CONTROL_RECORD once it is accepted; with CONTROL_WAIT also the
+			     * run's output, and CONTROL_RECORD again once it has ended */
+	CONTROL_CANCEL,     /* what runs or waits of the actions that match, or run number RUN:
+			     * CONTROL_RECORD for each */
 	CONTROL_LOG,        /* CONTROL_OUTPUT of run RUN, or of the last (live) one of the action */
 	CONTROL_HISTORY,    /* CONTROL_RECORD for each run, newest first, at most LIMIT */
 	CONTROL_RELOAD,     /* root and the service's user only */
@@ -97,10 +99,10 @@ struct control_output {
 };
 
 /*
- * "watches" "12", "watches-failed" "0" (directories that could not be watched), "descriptors-held",
- * "descriptors-limit" (flags held by a descriptor, and how many may be), ...  A "trouble" is a
- * sentence about something that is wrong now (disk full, a board that can't be used); there may be
- * several.  doctor shows them.
+ * "watches" "12", "watches-failed" (directories that could not be watched), "descriptors-held" and
+ * then "descriptors-budget" (flags held by a descriptor, and how many may be),
+ * "directories-unusable", ...  A "trouble" is a sentence about something that is wrong now (disk
+ * full, why a board can't be used); there may be several.  doctor shows them.
  */
 struct control_fact {
 	struct wire_header header;
