@@ -136,7 +136,6 @@ struct board {
 	uint8_t look;  /* LOOK_ bits; 0: not in agent.looks */
 	bool status_dirty;
 	bool status_owning; /* a new Status.txt is on its way */
-	bool soon;          /* to be looked at again when the retry timer fires */
 	bool unwatched;     /* a directory of it has no watch: polled until it has */
 	bool folders_gone;  /* Run or a drop folder was missing at the last look */
 	bool carried;       /* during a reload */
@@ -191,6 +190,8 @@ struct agent {
 	struct token *spent; /* ended and noted, claims not given up yet */
 	size_t n_spent, spent_size;
 	sd_event_source *settle_timer, *status_timer, *retry_timer, *post;
+	uint64_t retry_at;
+	sd_event_source *trouble_timer;
 	struct log_limit mend_limit, trouble_limit, watch_limit;
 	size_t n_fds, fd_budget;
 	uint64_t mass_until;
@@ -199,7 +200,6 @@ struct agent {
 	bool claims_done;
 	bool told_ready;
 	bool status_listed;
-	bool trouble; /* something could not be written: tried again by retry_timer */
 	struct watch *watch;
 	struct control *control;
 	struct adoption *adoption; /* facts for the first scan */

@@ -17,6 +17,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#define MEND_AT_MOST    (60 * USEC_PER_SEC)
 #define EDITOR_PATIENCE (500 * 1000) /* us until a renamed flag is put back: an editor's save */
 
 const char *board_path(const struct agent *a, const struct board *b, char *buf, size_t size)
@@ -136,26 +137,43 @@ void board_look_everywhere(struct agent *a)
 static int on_retry(sd_event_source *s, uint64_t usec, void *userdata)
 {
 	struct agent *a = userdata;
+	uint64_t now = now_boottime(), next = USEC_INFINITY;
 
 	(void)s;
 	(void)usec;
 	agent_timer_off(&a->retry_timer);
-	trouble_retry(a);
-	for (size_t i = 0; i < a->n_boards; i++)
-		if (a->boards[i].soon) {
-			a->boards[i].soon = false;
-			board_look_at(a, &a->boards[i], LOOK_ALL);
+	for (size_t i = 0; i < a->n_boards; i++) {
+		struct board *b = &a->boards[i];
+		if (!b->look_due)
+			continue;
+		if (b->look_due <= now) {
+			b->look_due = 0;
+			board_look_at(a, b, LOOK_ALL);
+		} else if (b->look_due < next) {
+			next = b->look_due;
 		}
+	}
+	a->retry_at = next;
+	agent_timer(a, &a->retry_timer, next, on_retry, a);
 	board_looks(a);
 	return 0;
 }
 
+void board_look_later(struct agent *a, struct board *b, uint64_t delay)
+{
+	uint64_t due = now_boottime() + delay;
+
+	if (!b->look_due || due < b->look_due)
+		b->look_due = due;
+	if (!a->retry_timer || due < a->retry_at) {
+		a->retry_at = due;
+		agent_timer(a, &a->retry_timer, due, on_retry, a);
+	}
+}
+
 void board_look_soon(struct agent *a, struct board *b)
 {
-	b->soon = true;
-	if (!a->retry_timer)
-		agent_timer(a, &a->retry_timer, now_boottime() + EDITOR_PATIENCE + 20 * 1000,
-			on_retry, a);
+	board_look_later(a, b, EDITOR_PATIENCE + 20 * 1000);
 }
 
 /* Where a flag's file went. */
@@ -453,6 +471,15 @@ void board_restore(struct agent *a, struct board *b, int dirfd)
 		flag_mark(a, &a->flags[v->first_action + i], DIRTY_NAME | DIRTY_CONTENT);
 }
 
+/* What cannot be mended now is tried again, less and less often. */
+static void mend_later(struct agent *a, struct board *b)
+{
+	b->mend_wait = b->mend_wait ? b->mend_wait * 2 : USEC_PER_SEC;
+	if (b->mend_wait > MEND_AT_MOST)
+		b->mend_wait = MEND_AT_MOST;
+	board_look_later(a, b, b->mend_wait);
+}
+
 void board_mended(struct agent *a, const struct exec_result *answer)
 {
 	struct board *b;
@@ -470,16 +497,17 @@ void board_mended(struct agent *a, const struct exec_result *answer)
 	board_path(a, b, path, sizeof(path));
 	if (answer->error) {
 		log_limited(&a->mend_limit, "%s: cannot be mended: %s", path, answer->why);
-		board_look_soon(a, b);
+		mend_later(a, b);
 		return;
 	}
 	if (base->lost)
 		board_base_open(
 			a, base, view_str(a->view, a->view->bases[board_view(a, b)->base].path));
 	if (base->lost || file_info_at(base->fd, board_object(a, b), &info) < 0) {
-		board_look_soon(a, b);
+		mend_later(a, b);
 		return;
 	}
+	b->mend_wait = 0;
 	b->unwatched = true; /* a new directory has no watch yet */
 	b->folders_gone = false;
 	if (!b->usable || !file_id_equal(&b->dir, &info.id)) {
@@ -513,8 +541,12 @@ void board_release(struct agent *a, struct board *b)
 
 static void board_look(struct agent *a, struct board *b, unsigned look)
 {
-	if (b->released || !b->dir.ino)
+	if (b->released)
 		return;
+	if (!b->dir.ino) { /* never seen yet */
+		mend(a, b);
+		return;
+	}
 	_cleanup_close_ int fd = board_open(a, b);
 	if (fd < 0) {
 		if (fd == -EMFILE || fd == -ENFILE || fd == -ENOMEM)
@@ -526,6 +558,8 @@ static void board_look(struct agent *a, struct board *b, unsigned look)
 	if (!b->usable) { /* it is back by itself: remounted, renamed back */
 		b->usable = true;
 		b->recheck = true;
+		b->unwatched = true;
+		watch_change(a);
 	}
 	if (look & LOOK_DIRECTORY)
 		look_directory(a, b, fd);

@@ -28,6 +28,7 @@ void board_look_at(struct agent *a, struct board *b, unsigned look);
 void board_look_everywhere(struct agent *a);
 /* Look at it again a little later (something was under way). */
 void board_look_soon(struct agent *a, struct board *b);
+void board_look_later(struct agent *a, struct board *b, uint64_t delay);
 /* All looks that were asked for. */
 void board_looks(struct agent *a);
 

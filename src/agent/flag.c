@@ -15,7 +15,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#define COPY_MAX (1024 * 1024)
+#define COPY_MAX   (1024 * 1024)
+#define OWN_WINDOW 256 /* questions under way: each may hold a descriptor in the queue */
 
 void flag_mark(struct agent *a, struct flag *f, unsigned dirty)
 {
@@ -504,6 +505,10 @@ void flag_flush(struct agent *a)
 		f->dirty &= (uint8_t)~DIRTY_LISTED;
 		if (!b->usable || b->released || !f->adopted)
 			continue; /* its bits stay; the board's return marks all */
+		if (a->own_n >= OWN_WINDOW && f->place == PLACE_NONE) {
+			flag_mark(a, f, 0); /* when answers have come */
+			continue;
+		}
 		if (board != flag_action(a, f)->board) {
 			close_fd(dirfd);
 			dirfd = board_open(a, b);

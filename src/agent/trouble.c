@@ -11,7 +11,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#define RESERVE "reserve"
+#define RESERVE   "reserve"
+#define TRY_AGAIN (3 * USEC_PER_SEC)
 
 static bool no_room(int error)
 {
@@ -56,11 +57,32 @@ void trouble_reserve(struct agent *a)
 	state_reserve(a, true);
 }
 
+static void retry(struct agent *a)
+{
+	for (size_t i = 0; i < a->n_flags; i++)
+		if (a->flags[i].troubled) {
+			a->flags[i].troubled = false;
+			flag_mark(a, &a->flags[i], a->flags[i].dirty);
+		}
+	board_status_flush(a, false);
+	trouble_reserve(a);
+}
+
+static int on_retry(sd_event_source *s, uint64_t usec, void *userdata)
+{
+	struct agent *a = userdata;
+
+	(void)s;
+	(void)usec;
+	agent_timer_off(&a->trouble_timer);
+	retry(a);
+	return 0;
+}
+
 static void try_later(struct agent *a)
 {
-	a->trouble = true;
-	if (a->n_boards)
-		board_look_soon(a, &a->boards[0]);
+	if (!a->trouble_timer)
+		agent_timer(a, &a->trouble_timer, now_boottime() + TRY_AGAIN, on_retry, a);
 }
 
 void trouble_flag(struct agent *a, struct flag *f, int error)
@@ -99,18 +121,4 @@ void trouble_store(struct agent *a, int error)
 	log_limited(&a->trouble_limit, "the history cannot be written: %s",
 		error == -EIO ? store_error(a->store) : strerror(-error));
 	try_later(a);
-}
-
-void trouble_retry(struct agent *a)
-{
-	if (!a->trouble)
-		return;
-	a->trouble = false;
-	for (size_t i = 0; i < a->n_flags; i++)
-		if (a->flags[i].troubled) {
-			a->flags[i].troubled = false;
-			flag_mark(a, &a->flags[i], a->flags[i].dirty);
-		}
-	board_status_flush(a, false);
-	trouble_reserve(a);
 }

@@ -15,8 +15,6 @@
 void trouble_flag(struct agent *a, struct flag *f, int error);
 void trouble_board(struct agent *a, struct board *b, int error);
 void trouble_store(struct agent *a, int error);
-/* The time has come to try again what failed. */
-void trouble_retry(struct agent *a);
 /* Makes the reserve files where there is room. */
 void trouble_reserve(struct agent *a);
 

@@ -1,0 +1,211 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Custody, afterwards: returned, deleted, kept for another try; and what an earlier life left. */
+#include "agent/custody.h"
+#include "agent/custody_drop.h"
+#include "agent/flag.h"
+#include "agent/press.h"
+#include "common/log.h"
+#include "common/text.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+static int on_keep(sd_event_source *s, uint64_t usec, void *userdata)
+{
+	struct dropping *d = userdata;
+
+	(void)s;
+	(void)usec;
+	agent_timer_off(&d->keep_timer);
+	custody_return_kept(d->agent, d);
+	return 0;
+}
+
+static void keep(struct agent *a, struct dropping *d)
+{
+	const struct view_drop *v = drop_view(d);
+	struct live *l = press_live(a, drop_flag(d));
+
+	l->kept_payload = true;
+	d->stage = STAGE_NONE;
+	if (v->keep_failed == USEC_INFINITY)
+		return;
+	int64_t gone = now_realtime() - l->run.end.ended;
+	uint64_t wait = gone < 0                          ? v->keep_failed
+			: (uint64_t)gone > v->keep_failed ? 0
+							  : v->keep_failed - (uint64_t)gone;
+	agent_timer(a, &d->keep_timer, now_boottime() + wait, on_keep, d);
+}
+
+static void give_back(struct agent *a, struct dropping *d)
+{
+	struct board *b = flag_board(a, drop_flag(d));
+	_cleanup_close_ int dirfd = board_open(a, b);
+	_cleanup_close_ int folder = dirfd < 0 ? -1 : board_open_folder(dirfd, drop_folder(d));
+	int r = folder < 0 ? folder
+			   : drop_folder_return(a, b, drop_staging(d), &d->token, folder, d->name);
+
+	if (r < 0)
+		log_error("%s: %s stays in %s: it cannot be returned: %s", board_object(a, b),
+			d->name, STAGING, strerror(-r));
+	custody_reset(d);
+	board_look_at(a, b, LOOK_DROPS);
+}
+
+void custody_return_kept(struct agent *a, struct dropping *d)
+{
+	struct live *l = drop_flag(d)->live;
+
+	agent_timer_off(&d->keep_timer);
+	if (!l || !l->kept_payload)
+		return;
+	l->kept_payload = false;
+	give_back(a, d);
+}
+
+void custody_over(struct agent *a, struct live *l)
+{
+	struct dropping *d = custody_drop_of(a, l->flag);
+	char hex[TOKEN_HEX + 1];
+
+	if (!d || !d->name)
+		return;
+	custody_close(d);
+	d->token = l->run.token;
+	if (l->run.state == STATE_DONE && drop_view(d)->after == AFTER_DELETE) {
+		(void)unlinkat(drop_staging(d), token_hex(&d->token, hex), 0);
+		custody_reset(d);
+		return;
+	}
+	d->keep = l->run.state != STATE_DONE && l->run.cause != CAUSE_CALLED_OFF;
+	custody_ask(a, d, STAGE_RETURNING);
+}
+
+void custody_taken(struct agent *a, const struct exec_result *m)
+{
+	struct dropping *d = NULL;
+
+	for (size_t i = 0; i < a->n_boards && !d; i++)
+		for (size_t k = 0; a->boards[i].custody && k < a->boards[i].custody->n; k++)
+			if (a->boards[i].custody->drops[k].cookie == m->cookie)
+				d = &a->boards[i].custody->drops[k];
+	if (!d)
+		return; /* its action is gone */
+	if (m->error && d->stage == STAGE_TAKING) {
+		custody_failed(a, d, m->why);
+		return;
+	}
+	if (d->stage == STAGE_RETURNING) {
+		if (m->error)
+			log_error("%s stays in %s: %s", d->name, STAGING, m->why);
+		else if (d->keep)
+			keep(a, d);
+		else
+			give_back(a, d);
+		return;
+	}
+	custody_next(a, d);
+	board_looks(a);
+}
+
+void custody_again(struct agent *a, struct live *l, struct run *run)
+{
+	struct dropping *d = custody_drop_of(a, l->flag);
+	char from[TOKEN_HEX + 1], to[TOKEN_HEX + 1];
+
+	if (!d || !d->name ||
+		renameat(drop_staging(d), token_hex(&l->run.token, from), drop_staging(d),
+			token_hex(&run->token, to)) < 0)
+		return;
+	agent_timer_off(&d->keep_timer);
+	l->kept_payload = false;
+	d->token = run->token;
+	d->stage = STAGE_RUNNING;
+	run->payload = steal_ptr(&l->run.payload);
+	run->payload_sha256 = steal_ptr(&l->run.payload_sha256);
+	run->payload_size = l->run.payload_size;
+}
+
+static struct dropping *resume(struct agent *a, struct flag *f, const struct run *run)
+{
+	struct dropping *d = custody_drop_of(a, f);
+	char hex[TOKEN_HEX + 1];
+	struct file_info info;
+
+	if (!d || d->name || !run->payload ||
+		file_info_at(drop_staging(d), token_hex(&run->token, hex), &info) < 0)
+		return NULL;
+	d->token = run->token;
+	d->name = strdup(run->payload);
+	if (!d->name)
+		log_fatal(71, "out of memory");
+	return d;
+}
+
+bool custody_resume(struct agent *a, struct flag *f, struct run *run)
+{
+	struct dropping *d = resume(a, f, run);
+
+	if (!d)
+		return false;
+	d->run = *run;
+	*run = (struct run){0};
+	custody_ask(a, d, STAGE_TAKING);
+	return true;
+}
+
+void custody_adopt_kept(struct agent *a, struct flag *f)
+{
+	struct live *l = press_live(a, f);
+	struct dropping *d;
+
+	if (!l->run.id && f->run && store_get_run(a->store, f->run, &l->run) < 0)
+		return;
+	if (l->run.state != STATE_RUNNING && (d = resume(a, f, &l->run)) != NULL)
+		custody_over(a, l);
+	else if (l->run.state == STATE_RUNNING && (d = resume(a, f, &l->run)) != NULL)
+		d->stage = STAGE_RUNNING;
+}
+
+uint64_t custody_copy(
+	struct agent *a, struct flag *f, int fd, struct run *run, const char **ret_why)
+{
+	struct dropping *d = custody_drop_of(a, f);
+	_cleanup_close_ int in = fd;
+	char hex[TOKEN_HEX + 1];
+
+	if (!d)
+		*ret_why = "this action takes no payload";
+	else if (!custody_is_free(a, d))
+		*ret_why = "it is busy";
+	else if ((f->live && f->live->kept_payload))
+		*ret_why = "a payload that failed is still in custody: press the flag, or drop the "
+			   "new one";
+	if (*ret_why)
+		return 0;
+	custody_reset(d);
+	run->token = d->token = token_new();
+	run->id = a->next_run++;
+	run->state = STATE_STARTING;
+	run->pressed = now_realtime();
+	custody_names(a, d, run);
+	d->name = strdup(run->payload);
+	d->run = *run;
+	*run = (struct run){0};
+	if (!d->name || custody_store(a, &d->run) < 0) {
+		*ret_why = "the history cannot be written";
+		return 0;
+	}
+	d->fd = openat(drop_staging(d), token_hex(&d->token, hex),
+		O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0400);
+	if (d->fd < 0) {
+		*ret_why = "no room in custody";
+		return 0;
+	}
+	d->in_fd = steal_fd(&in);
+	custody_hash(a, d);
+	return d->run.id;
+}
