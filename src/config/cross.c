@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Groups against each other: two that would share a directory, and one that would live within
+ * another's.  The live one stays, else the first by file name.
+ */
+#include "config/merge.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+static bool beats(const struct merged *a, const struct merged *b)
+{
+	if (a->rank != b->rank)
+		return a->rank < b->rank;
+	if (a->first->live != b->first->live)
+		return a->first->live;
+	return a->first->order < b->first->order;
+}
+
+static void lose(struct loader *l, struct merged *loser)
+{
+	loser->lost = true;
+	mark_bad(l, &loser->group, l->first);
+}
+
+static void clash(struct loader *l, struct merged *a, struct merged *b)
+{
+	struct merged *winner = beats(a, b) ? a : b, *loser = winner == a ? b : a;
+	const char *other = place_words(l, &winner->group.place);
+	const struct group *g = &loser->group, *w = &winner->group;
+	bool mute = l->mute;
+
+	if (a->lost || b->lost)
+		return;
+	l->mute = loser->rank != 0;
+	l->first = NULL;
+	l->object = g->object;
+	l->group = g->name;
+	if (strcmp(g->object, w->object) != 0)
+		wrong_at(l, &g->place, "the object %s differs only in case from %s in %s", g->object,
+			w->object, other);
+	else if (strcmp(g->path, w->path) == 0)
+		wrong_at(l, &g->place,
+			"two groups of object %s have the same directory.path; the other is in %s",
+			g->object, other);
+	else
+		wrong_at(l, &g->place, "the group \"%s\" differs only in case from \"%s\" in %s",
+			g->name, w->name, other);
+	l->mute = mute;
+	l->object = l->group = NULL;
+	lose(l, loser);
+}
+
+struct entry {
+	const char *fold;
+	struct merged *group;
+};
+
+static int compare_entries(const void *a, const void *b)
+{
+	const struct entry *x = a, *y = b;
+	int r = strcmp(x->fold, y->fold);
+
+	return r ? r : (x->group > y->group) - (x->group < y->group);
+}
+
+static bool meet(struct loader *l, const struct merged *a, const struct merged *b)
+{
+	if (strcmp(a->group.object, b->group.object) != 0)
+		return true;
+	return a->group.path == b->group.path || fold(l, a->group.name) == fold(l, b->group.name);
+}
+
+/* Those whose objects fold to the same stand beside each other. */
+static void check_neighbours(struct loader *l, struct entry *e, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		for (size_t j = i + 1; j < n && e[i].fold == e[j].fold; j++)
+			if (meet(l, e[i].group, e[j].group))
+				clash(l, e[i].group, e[j].group);
+}
+
+/* The group whose object's directory is PATH (of LEN bytes), or NULL. */
+static struct merged *find_directory(struct merged *groups, size_t n, const char *path, size_t len)
+{
+	const char *slash = memrchr(path, '/', len);
+	size_t low = 0, high = n, parent = (size_t)(slash - path), len_name = len - parent - 1;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+		const char *object = groups[middle].group.object;
+		int r = strncmp(object, slash + 1, len_name);
+
+		if (r < 0)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	for (; low < n && strncmp(groups[low].group.object, slash + 1, len_name) == 0; low++)
+		if (strlen(groups[low].group.object) == len_name &&
+			strlen(groups[low].group.path) == parent &&
+			memcmp(groups[low].group.path, path, parent) == 0)
+			return &groups[low];
+	return NULL;
+}
+
+static void check_nested(struct loader *l, struct merged *groups, size_t n, struct merged *g)
+{
+	const char *path = g->group.path;
+
+	for (size_t len = strlen(path); len > 0; len--) {
+		struct merged *outer;
+
+		if (path[len] != '\0' && path[len] != '/')
+			continue;
+		outer = find_directory(groups, n, path, len);
+		if (!outer || outer->lost || g->lost)
+			continue;
+		l->first = NULL;
+		l->mute = g->rank != 0;
+		l->object = g->group.object;
+		l->group = g->group.name;
+		wrong_at(l, &g->group.place,
+			"directory.path %s lies in the directory of object %s, which is in %s", path,
+			outer->group.object, place_words(l, &outer->group.place));
+		l->mute = false;
+		l->object = l->group = NULL;
+		lose(l, g);
+	}
+}
+
+static size_t without_losers(struct merged *groups, size_t n)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < n; i++)
+		if (!groups[i].lost)
+			groups[kept++] = groups[i];
+	return kept;
+}
+
+bool cross_check(struct loader *l, struct merged *groups, size_t *n)
+{
+	struct entry *e = calloc(*n + 1, sizeof(*e));
+	const char *last = NULL;
+	bool again = false;
+
+	if (!e) {
+		l->error = -ENOMEM;
+		return false;
+	}
+	for (size_t i = 0; i < *n; i++)
+		e[i] = (struct entry){fold(l, groups[i].group.object), &groups[i]};
+	qsort(e, *n, sizeof(*e), compare_entries);
+	check_neighbours(l, e, *n);
+	for (size_t i = 0; i < *n; i++) {
+		if (groups[i].group.path != last)
+			check_nested(l, groups, *n, &groups[i]);
+		last = groups[i].lost ? NULL : groups[i].group.path;
+	}
+	for (size_t i = 0; i < *n; i++)
+		again = again || (groups[i].lost && groups[i].rank < 2);
+	*n = without_losers(groups, *n);
+	free(e);
+	return again;
+}
