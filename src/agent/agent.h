@@ -127,6 +127,8 @@ struct board {
 	struct file_id status_id; /* Status.txt; ino 0: none */
 	struct custody *custody;  /* drop folders; NULL: none */
 	uint64_t status_at;       /* boottime us, when last written */
+	uint64_t look_due;        /* boottime us: to be looked at again then; 0: no */
+	uint64_t mend_wait;       /* us until the next try to mend it */
 	uint64_t mass_until;      /* boottime us: presses until then are part of a mass event */
 	uint32_t next_look;
 	uint16_t n_active;
