@@ -2,7 +2,9 @@
 """Presses through a real smbd: smbclient, and the operations that Explorer and Finder send."""
 
 import os
+import re
 import time
+from pathlib import Path
 
 import pytest
 from boards import apache, finish, several, was_no_press
@@ -366,4 +368,50 @@ def test_press_only_keeps_strangers_out(press_only, smbd):
 def was_no_press_over_smb(inst, smbd):
     assert not inst.ran("Restart")
     smbd.session("flags").delete(RESTART)
+    inst.wait_ran("Restart", 1)
+
+
+# --- the sections that an administrator is given ---
+
+SECTIONS = Path(__file__).resolve().parent.parent.parent / "samba"
+
+
+def section(text, inst):
+    """The options of the one share in TEXT, for this instance."""
+    text = text.replace("/srv/flagman", str(inst.share)).replace("wwwadmins", inst.people.group)
+    options = dict(re.findall(r"(?m)^\s*([^#;\[=]+?)\s*=\s*(.*?)\s*$", text))
+    options["full_audit:syslog"] = "false"
+    return options
+
+
+@pytest.mark.parametrize("name", ["group", "drop-folders"])
+def test_shipped_sections(inst, smbd, name):
+    smbd.raw_share("flags", section((SECTIONS / f"{name}.conf").read_text(), inst))
+    smbd.start()
+    assert smbd.testparm() == ""
+    apache(inst)
+    smbd.client().run("flags", f'del "{RESTART}"')
+    inst.wait_ran("Restart", 1)
+
+
+@pytest.mark.root
+def test_shipped_section_for_press_only(inst, smbd):
+    smbd.raw_share("flags", section((SECTIONS / "press-only.conf").read_text(), inst))
+    smbd.start()
+    assert smbd.testparm() == ""
+    apache(inst, directory="access: press-only")
+    session = smbd.session("flags")
+    with pytest.raises(SessionError, match="ACCESS_DENIED"):
+        session.create("Apache/mine.txt", b"x")
+    session.delete(RESTART)
+    inst.wait_ran("Restart", 1)
+
+
+def test_what_flagman_samba_prints(inst, smbd):
+    apache(inst)
+    printed = inst.cli("--conf-dir", str(inst.conf), "samba", check=0).stdout
+    smbd.raw_share("flags", section(printed, inst))
+    smbd.start()
+    assert smbd.testparm() == ""
+    smbd.client().run("flags", f'del "{RESTART}"')
     inst.wait_ran("Restart", 1)
