@@ -143,15 +143,8 @@ static bool keep_open(const struct run *r, void *userdata)
 
 	ad->open = grow(ad->open, ad->n_open, sizeof(*ad->open));
 	struct run *k = &ad->open[ad->n_open++];
-	*k = *r;
-	k->object = copy(r->object);
-	k->group = copy(r->group);
-	k->action = copy(r->action);
-	k->user = copy(r->user);
-	k->address = copy(r->address);
-	k->why = copy(r->why);
-	k->payload = copy(r->payload);
-	k->payload_sha256 = copy(r->payload_sha256);
+	if (run_copy(k, r) < 0)
+		log_fatal(71, "out of memory");
 	return true;
 }
 
@@ -297,6 +290,8 @@ static void find_present(struct agent *a, struct board *b, int dirfd)
 		struct flag *f = &a->flags[v->first_action + i];
 		if (!rows[i].known)
 			continue;
+		if (!rows[i].same_boot) /* device numbers change from boot to boot */
+			rows[i].id.dev = b->dir.dev;
 		flag_name(a, f, rows[i].state, STEP_NONE, name);
 		if (file_info_at(dirfd, name, &info) == 0 && file_id_equal(&info.id, &rows[i].id))
 			rows[i].found = FOUND_PRESENT;
@@ -505,6 +500,8 @@ static int adopt_directory(struct agent *a, struct board *b, bool *ret_changed)
 	b->dir = info.id;
 	board_path(a, b, path, sizeof(path));
 	r = store_get_directory(a->store, path, &recorded);
+	if (r == 0)
+		recorded.dev = info.id.dev; /* device numbers change from boot to boot */
 	*ret_changed = r == 0 && !file_id_equal(&recorded, &info.id);
 	if ((r < 0 || *ret_changed) && store_begin(a->store) == 0)
 		(void)store_put_directory(a->store, path, &info.id);

@@ -176,7 +176,7 @@ static void open_store(struct agent *a)
 	snprintf(path, sizeof(path), "%s/flagman.db", a->state_dir);
 	r = store_open(path, &a->store, &damaged);
 	if (r < 0)
-		log_fatal(EX_IOERR, "%s: %s", path, strerror(-r));
+		log_fatal(EX_IOERR, "%s: %s", path, store_error(NULL));
 	if (damaged)
 		log_error("%s was damaged: it was put aside, and the history begins anew", path);
 	a->next_run = store_last_run_id(a->store) + 1;
@@ -220,6 +220,7 @@ int main(int argc, char *argv[])
 	if (!agent.state_dir || optind != argc)
 		log_fatal(EX_USAGE, "usage: flagman-agent --state-dir DIR (flagmand starts it)");
 	(void)signal(SIGPIPE, SIG_IGN);
+	(void)signal(SIGXFSZ, SIG_IGN); /* a file that may not grow is an error, not a death */
 	(void)umask(0077);
 	if (chdir("/") < 0)
 		log_fatal(EX_OSERR, "/: %s", strerror(errno));

@@ -37,11 +37,6 @@ static void scene_done(struct scene *s)
 	buf_done(&s->tail);
 }
 
-static char *copy(const char *s)
-{
-	return s ? strdup(s) : NULL;
-}
-
 static bool keep_recent(const struct run *r, void *userdata)
 {
 	struct scene *s = userdata;
@@ -49,15 +44,8 @@ static bool keep_recent(const struct run *r, void *userdata)
 
 	if (r->id == s->shown)
 		return true;
-	*k = *r;
-	k->object = copy(r->object);
-	k->group = copy(r->group);
-	k->action = copy(r->action);
-	k->user = copy(r->user);
-	k->address = copy(r->address);
-	k->why = copy(r->why);
-	k->payload = copy(r->payload);
-	k->payload_sha256 = copy(r->payload_sha256);
+	if (run_copy(k, r) < 0)
+		return false;
 	return ++s->n_recent < s->want_recent;
 }
 

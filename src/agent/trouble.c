@@ -87,6 +87,8 @@ static void try_later(struct agent *a)
 
 void trouble_flag(struct agent *a, struct flag *f, int error)
 {
+	if (error == -EUCLEAN)
+		trouble_store(a, error);
 	struct board *b = flag_board(a, f);
 
 	if (no_room(error)) {
@@ -116,6 +118,8 @@ void trouble_board(struct agent *a, struct board *b, int error)
 
 void trouble_store(struct agent *a, int error)
 {
+	if (error == -EUCLEAN) /* the next agent puts it aside and begins anew */
+		log_fatal(74, "the data base is damaged: %s", store_error(a->store));
 	if (no_room(error))
 		state_reserve(a, false);
 	log_limited(&a->trouble_limit, "the history cannot be written: %s",
