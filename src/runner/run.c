@@ -42,6 +42,7 @@ struct run {
 	bool dirty;             /* the status file is behind */
 	pid_t main;
 	bool main_over, all_over; /* the command has been reaped; there are no descendants left */
+	bool stopping;            /* it was told to stop: then all of it counts */
 	bool pipe_closed;         /* nobody holds the output pipe any more */
 	char chunk[CHUNK];
 };
@@ -155,6 +156,7 @@ static void reap(struct run *r)
 		if (pid != r->main)
 			continue;
 		r->main_over = true;
+		r->stopping = faccessat(r->fds.claim, CLAIM_STOP, F_OK, 0) == 0;
 		e->ended = (int64_t)usec(CLOCK_REALTIME);
 		e->lasted = usec(CLOCK_MONOTONIC) - r->began;
 		if (e->kind)
@@ -233,7 +235,7 @@ static int nudge(struct run *r)
 
 static bool is_over(const struct run *r)
 {
-	return r->main_over && (r->all_over || r->spec->leftovers != SPEC_WAIT);
+	return r->main_over && (r->all_over || (r->spec->leftovers != SPEC_WAIT && !r->stopping));
 }
 
 static void watch(struct run *r)

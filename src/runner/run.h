@@ -8,7 +8,8 @@
  * the executor finds all of it when it must be killed.  It ignores signals that would end it and
  * kills nothing itself.
  *
- * A run ends with its main process (with its last descendant, for SPEC_WAIT).  After the result is
+ * A run ends with its main process (with its last descendant, for SPEC_WAIT and when it was told to
+ * stop: stopping stops everything).  After the result is
  * written and `alive` closed, the runner stays as long as something that was left running may
  * still write into the output pipe -- else it would die of SIGPIPE -- and reads it to nowhere.
  */

@@ -26,14 +26,16 @@
 #define SPEC_FDS_MAX  4
 
 /* The claim's files (claim.h tells what they are). */
-#define CLAIM_STATUS     "status"
-#define CLAIM_OUTPUT     "output"
-#define CLAIM_ALIVE      "alive"
-#define CLAIM_STARTED    "started"
-#define CLAIM_RESULT     "result"
-#define CLAIM_RESULT_NEW "result.new" /* made beforehand, so that a full disk can't take the end \
-				       */
-#define CLAIM_STARTED_SIZE 128        /* bytes of `started`, likewise: zeros until the start */
+#define CLAIM_STATUS  "status"
+#define CLAIM_OUTPUT  "output"
+#define CLAIM_ALIVE   "alive"
+#define CLAIM_STARTED "started"
+#define CLAIM_RESULT  "result"
+#define CLAIM_STOP    "stop"
+#define CLAIM_RESULT_NEW \
+	"result.new"           /* made beforehand, so that a full disk can't take the end \
+				*/
+#define CLAIM_STARTED_SIZE 128 /* bytes of `started`, likewise: zeros until the start */
 
 enum spec_flag {
 	SPEC_IDENTITY = 1,          /* set groups, ids and capabilities: flagmand is privileged */

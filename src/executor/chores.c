@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What commands don't wait for: plans, the sync of the claims' directory, new ready runners, the
+ * removal of claims that are spent, the last good configuration.  One small piece in each turn of
+ * the loop in which nothing else is to do.
+ */
+#include "executor/executor.h"
+
+#include "common/fd.h"
+#include "common/log.h"
+
+#include <errno.h>
+#include <malloc.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static bool write_a_plan(struct executor *x)
+{
+	for (struct run *r = x->runs.first; r; r = r->next)
+		if (!r->plan_written) {
+			run_settle(r);
+			return true;
+		}
+	x->plans = false;
+	return false;
+}
+
+static bool remove_a_claim(struct executor *x)
+{
+	if (x->n_spent == 0)
+		return false;
+	(void)claim_remove(x->places.runs, &x->spent[--x->n_spent]);
+	if (x->n_spent == 0) {
+		free(x->spent);
+		x->spent = NULL;
+		x->max_spent = 0;
+	}
+	return true;
+}
+
+static void sync_claims(struct executor *x)
+{
+	x->unsynced = false;
+	if (fsync(x->places.runs) < 0)
+		log_error("can't sync the claims: %s", strerror(errno));
+}
+
+static void save_last_good(struct executor *x)
+{
+	int r = config_save_last_good(x->generations->config, x->places.state, LAST_GOOD);
+
+	x->save_last_good = false;
+	if (r < 0)
+		log_warning("can't keep the last good configuration: %s", strerror(-r));
+	malloc_trim(0); /* an idle service is a small one */
+}
+
+/* True if there may be more. */
+static bool one_chore(struct executor *x)
+{
+	int r;
+
+	if (x->plans && write_a_plan(x))
+		return true;
+	if (!x->pool_failed) {
+		r = pool_refill(&x->pool);
+		if (r > 0)
+			return true;
+		if (r < 0) {
+			log_error("can't prepare a run: %s", strerror(-r));
+			x->pool_failed = true;
+		}
+	}
+	if (x->unsynced) {
+		sync_claims(x);
+		return true;
+	}
+	if (remove_a_claim(x))
+		return true;
+	if (x->save_last_good)
+		save_last_good(x);
+	return false;
+}
+
+static int on_idle(sd_event_source *s, void *userdata)
+{
+	struct executor *x = userdata;
+
+	return one_chore(x) ? 0 : sd_event_source_set_enabled(s, SD_EVENT_OFF);
+}
+
+int chores_open(struct executor *x)
+{
+	int r = sd_event_add_defer(x->event, &x->chores, on_idle, x);
+
+	if (r >= 0)
+		r = sd_event_source_set_priority(x->chores, SD_EVENT_PRIORITY_IDLE);
+	if (r >= 0)
+		r = sd_event_source_set_enabled(x->chores, SD_EVENT_ON);
+	return r < 0 ? r : 0;
+}
+
+void chores_close(struct executor *x)
+{
+	sd_event_source_disable_unref(x->chores);
+	if (x->unsynced)
+		sync_claims(x);
+	free(x->spent);
+}
+
+void chores_wake(struct executor *x)
+{
+	if (x->chores)
+		(void)sd_event_source_set_enabled(x->chores, SD_EVENT_ON);
+}
+
+void chores_remove_claim(struct executor *x, const struct token *token)
+{
+	if (x->n_spent == x->max_spent) {
+		size_t max = x->max_spent ? 2 * x->max_spent : 64;
+		struct token *t = realloc(x->spent, max * sizeof(*t));
+		if (!t) /* it stays until the agent says so again, after a restart */
+			return;
+		x->spent = t;
+		x->max_spent = max;
+	}
+	x->spent[x->n_spent++] = *token;
+	chores_wake(x);
+}

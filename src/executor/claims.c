@@ -1,0 +1,282 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Claims on disk. */
+#include "executor/claims.h"
+
+#include "common/fd.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define FILE_MODE   0600
+#define GONE_PREFIX ".gone-"
+
+static const char *const files[] = {CLAIM_STATUS, CLAIM_OUTPUT, CLAIM_ALIVE, CLAIM_STARTED,
+	CLAIM_RESULT, CLAIM_RESULT_NEW, CLAIM_PLAN, CLAIM_STOP};
+
+void claim_close_fds(struct claim_fds *fds)
+{
+	close_fd(fds->status);
+	close_fd(fds->output);
+	close_fd(fds->alive);
+	*fds = CLAIM_FDS_NONE;
+}
+
+static void remove_directory(int runs, const char *name)
+{
+	_cleanup_close_ int dir =
+		openat(runs, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+
+	for (size_t i = 0; dir >= 0 && i < sizeof(files) / sizeof(*files); i++)
+		(void)unlinkat(dir, files[i], 0);
+	(void)unlinkat(runs, name, AT_REMOVEDIR);
+}
+
+/* A new file with SIZE bytes in it, so that a disk that fills up later can't take them away. */
+static int make_file(int dir, const char *name, const void *data, size_t size)
+{
+	_cleanup_close_ int fd =
+		openat(dir, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, FILE_MODE);
+
+	if (fd < 0)
+		return -errno;
+	return size ? write_all(fd, data, size) : 0;
+}
+
+static int make_files(int dir, const char *id)
+{
+	static const char zeros[CLAIM_STARTED_SIZE + sizeof(struct claim_result)];
+	struct claim_status status = {.percent = UINT32_MAX};
+	struct claim_plan plan = {.version = CLAIM_VERSION};
+	int fd, r;
+
+	snprintf(plan.id, sizeof(plan.id), "%s", id);
+	r = make_file(dir, CLAIM_OUTPUT, NULL, 0);
+	if (r == 0)
+		r = make_file(dir, CLAIM_STARTED, zeros, CLAIM_STARTED_SIZE);
+	if (r == 0)
+		r = make_file(dir, CLAIM_RESULT_NEW, zeros, sizeof(struct claim_result));
+	if (r == 0)
+		r = make_file(dir, CLAIM_PLAN, &plan, sizeof(plan));
+	if (r == 0 && mkfifoat(dir, CLAIM_ALIVE, FILE_MODE) < 0)
+		r = -errno;
+	if (r < 0)
+		return r;
+	fd = openat(dir, CLAIM_STATUS, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, FILE_MODE);
+	if (fd < 0)
+		return -errno;
+	r = claim_status_write(fd, &status);
+	close(fd);
+	return r;
+}
+
+int claim_prepare(int runs, const char *id, int *ret_dir, struct claim_fds *ret)
+{
+	_cleanup_close_ int dir = -1;
+	char name[64];
+	int r;
+
+	snprintf(name, sizeof(name), CLAIM_READY_PREFIX "%s", id);
+	if (mkdirat(runs, name, 0700) < 0)
+		return -errno;
+	dir = openat(runs, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+	r = dir < 0 ? -errno : make_files(dir, id);
+	if (r == 0)
+		r = claim_open_fds(dir, ret);
+	if (r < 0) {
+		remove_directory(runs, name);
+		return r;
+	}
+	*ret_dir = steal_fd(&dir);
+	return 0;
+}
+
+int claim_make(int runs, const char *id, const struct token *token)
+{
+	char name[64], hex[TOKEN_HEX + 1];
+
+	snprintf(name, sizeof(name), CLAIM_READY_PREFIX "%s", id);
+	return renameat2(runs, name, runs, token_hex(token, hex), RENAME_NOREPLACE) < 0 ? -errno
+											: 0;
+}
+
+int claim_open(int runs, const struct token *token)
+{
+	char hex[TOKEN_HEX + 1];
+	int fd = openat(
+		runs, token_hex(token, hex), O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+
+	return fd < 0 ? -errno : fd;
+}
+
+int claim_open_fds(int dir, struct claim_fds *ret)
+{
+	struct claim_fds f = {
+		.status = openat(dir, CLAIM_STATUS, O_RDONLY | O_CLOEXEC | O_NOFOLLOW),
+		.output = openat(dir, CLAIM_OUTPUT, O_RDONLY | O_CLOEXEC | O_NOFOLLOW),
+		.alive = openat(dir, CLAIM_ALIVE, O_RDONLY | O_NONBLOCK | O_CLOEXEC | O_NOFOLLOW),
+	};
+	int r = f.status < 0 || f.output < 0 || f.alive < 0 ? -errno : 0;
+
+	if (r < 0)
+		claim_close_fds(&f);
+	else
+		*ret = f;
+	return r;
+}
+
+/* In place: the file has the room. */
+int claim_write_plan(int dir, const struct claim_plan *p)
+{
+	_cleanup_close_ int fd = openat(dir, CLAIM_PLAN, O_WRONLY | O_CLOEXEC | O_NOFOLLOW);
+
+	return fd < 0 ? -errno : write_all(fd, p, sizeof(*p));
+}
+
+int claim_read_plan(int dir, struct claim_plan *ret)
+{
+	_cleanup_close_ int fd = openat(dir, CLAIM_PLAN, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	struct claim_plan p;
+	int r = fd < 0 ? -errno : pread_all(fd, &p, sizeof(p), 0);
+
+	if (r < 0)
+		return r;
+	if (p.version != CLAIM_VERSION)
+		return -EBADMSG;
+	p.id[sizeof(p.id) - 1] = p.boot[sizeof(p.boot) - 1] = '\0';
+	*ret = p;
+	return 0;
+}
+
+int claim_write_stop(int dir, enum stop_reason reason)
+{
+	char byte = (char)reason;
+	_cleanup_close_ int fd =
+		openat(dir, CLAIM_STOP, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, FILE_MODE);
+
+	return fd < 0 ? -errno : write_all(fd, &byte, 1);
+}
+
+enum stop_reason claim_read_stop(int dir)
+{
+	_cleanup_close_ int fd = openat(dir, CLAIM_STOP, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	char byte;
+
+	if (fd < 0 || pread_all(fd, &byte, 1, 0) < 0)
+		return STOP_NONE;
+	return byte == STOP_TIMEOUT ? STOP_TIMEOUT : STOP_CANCEL;
+}
+
+int claim_read_result(int dir, struct run_end *ret)
+{
+	_cleanup_close_ int fd = openat(dir, CLAIM_RESULT, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	struct claim_result result;
+	int r = fd < 0 ? -errno : pread_all(fd, &result, sizeof(result), 0);
+
+	if (r < 0)
+		return r;
+	if (result.version != CLAIM_VERSION)
+		return -EBADMSG;
+	result.end.where[sizeof(result.end.where) - 1] = '\0';
+	*ret = result.end;
+	return 0;
+}
+
+void claim_finish_end(struct run_end *end, enum stop_reason stop, const uint8_t success[32])
+{
+	unsigned code = (unsigned)end->code;
+
+	end->stop = stop;
+	end->success = stop == STOP_NONE && end->kind == END_EXITED && code < 256 &&
+		       success[code / 8] >> code % 8 & 1;
+}
+
+bool claim_read_prey(int dir, struct prey *ret)
+{
+	_cleanup_close_ int fd = openat(dir, CLAIM_STARTED, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	char text[CLAIM_STARTED_SIZE + 1];
+	ssize_t n = fd < 0 ? -1 : read(fd, text, CLAIM_STARTED_SIZE);
+
+	if (n <= 0)
+		return false;
+	text[n] = '\0';
+	return prey_parse(text, boot_id(), ret);
+}
+
+/*
+ * A FIFO that nobody has open for writing reads as ended; with a writer, as empty.  poll(2) would
+ * not do: it reports no hang-up before it has seen a writer.  A byte that is read away here was
+ * for somebody who is gone.
+ */
+bool claim_is_alive(int alive)
+{
+	char drop[64];
+	ssize_t n;
+
+	do
+		n = read(alive, drop, sizeof(drop));
+	while (n > 0 || (n < 0 && errno == EINTR));
+	return n < 0 && errno == EAGAIN;
+}
+
+int claim_remove(int runs, const struct token *token)
+{
+	char hex[TOKEN_HEX + 1], gone[64];
+
+	token_hex(token, hex);
+	snprintf(gone, sizeof(gone), GONE_PREFIX "%s", hex);
+	if (renameat(runs, hex, runs, gone) < 0)
+		return -errno;
+	remove_directory(runs, gone);
+	return 0;
+}
+
+void claim_remove_ready(int runs, const char *id)
+{
+	char name[64];
+
+	snprintf(name, sizeof(name), CLAIM_READY_PREFIX "%s", id);
+	remove_directory(runs, name);
+}
+
+static DIR *open_list(int runs)
+{
+	int fd = openat(runs, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *d = fd < 0 ? NULL : fdopendir(fd);
+
+	if (!d)
+		close_fd(fd);
+	return d;
+}
+
+void claims_tidy(int runs)
+{
+	DIR *d = open_list(runs);
+	struct dirent *e;
+
+	while (d && (e = readdir(d)))
+		if (!strncmp(e->d_name, CLAIM_READY_PREFIX, strlen(CLAIM_READY_PREFIX)) ||
+			!strncmp(e->d_name, GONE_PREFIX, strlen(GONE_PREFIX)))
+			remove_directory(runs, e->d_name);
+	if (d)
+		closedir(d);
+}
+
+int claims_each(int runs, claim_handler *handler, void *userdata)
+{
+	DIR *d = open_list(runs);
+	struct dirent *e;
+	struct token t;
+
+	if (!d)
+		return -errno;
+	while ((e = readdir(d)))
+		if (token_parse(e->d_name, &t))
+			handler(&t, userdata);
+	closedir(d);
+	return 0;
+}

@@ -1,0 +1,382 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The directories in the share.  The numbers are the MUSTs of directories.h. */
+#include "executor/directories.h"
+
+#include "common/fd.h"
+#include "common/log.h"
+#include "common/token.h"
+#include "executor/base.h"
+#include "executor/mark.h"
+#include "executor/ntacl.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define STAGING      ".flagman"
+#define STAGING_MODE 0711 /* payloads in it are opened by their commands, by unguessable names */
+#define OPEN_FLAGS   (O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
+
+struct work {
+	const struct identity *id;
+	struct marks marks;
+	struct base_records records;
+	bool accept;
+	struct generation *g;
+	uint32_t base; /* the one that is open, or UINT32_MAX */
+	int base_fd, staging;
+};
+
+struct wanted {
+	uid_t uid;
+	gid_t gid;
+	mode_t mode;
+};
+
+static void set_error(char **error, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+static void set_error(char **error, const char *fmt, ...)
+{
+	va_list ap;
+
+	free(*error);
+	va_start(ap, fmt);
+	if (vasprintf(error, fmt, ap) < 0)
+		*error = NULL;
+	va_end(ap);
+	if (*error)
+		log_warning("%s", *error);
+}
+
+static bool is_empty(int dir)
+{
+	int fd = openat(dir, ".", OPEN_FLAGS);
+	DIR *d = fd < 0 ? NULL : fdopendir(fd);
+	struct dirent *e;
+	bool empty = d != NULL;
+
+	while (d && empty && (e = readdir(d)))
+		empty = !strcmp(e->d_name, ".") || !strcmp(e->d_name, "..");
+	if (d)
+		closedir(d);
+	return empty;
+}
+
+/* Owner and mode of what flagman made. */
+static int mend(int fd, const struct stat *st, const struct wanted *w)
+{
+	if ((st->st_uid != w->uid || st->st_gid != w->gid) &&
+		fchown(fd, st->st_uid == w->uid ? (uid_t)-1 : w->uid,
+			st->st_gid == w->gid ? (gid_t)-1 : w->gid) < 0)
+		return -errno;
+	if (((st->st_mode & 07777) != w->mode || st->st_uid != w->uid || st->st_gid != w->gid) &&
+		fchmod(fd, w->mode) < 0)
+		return -errno;
+	return 0;
+}
+
+/* 2: DIR is there; may it be used?  Then it is as wanted. */
+static int adopt(struct work *w, int dir, uint64_t dev, const struct wanted *want, const char **why)
+{
+	struct stat st;
+	int r;
+
+	*why = "can't be mended";
+	if (fstat(dir, &st) < 0)
+		return -errno;
+	if (st.st_dev != dev) {
+		*why = "is on another file system than its directory.path";
+		return -EXDEV;
+	}
+	if (!mark_has(&w->marks, dir)) {
+		if (!is_empty(dir)) {
+			*why = "is not empty and was not made by flagman; empty it or move it away";
+			return -ENOTEMPTY;
+		}
+		r = mark_set(&w->marks, dir);
+		if (r < 0)
+			return r;
+	}
+	return mend(dir, &st, want);
+}
+
+/* 3: makes NAME below PARENT by way of staging.  A descriptor or -errno. */
+static int make(struct work *w, int parent, const char *name, const struct wanted *want)
+{
+	_cleanup_close_ int fd = -1;
+	struct token t = token_new();
+	char hex[TOKEN_HEX + 1];
+	struct stat st;
+	int r;
+
+	if (mkdirat(w->staging, token_hex(&t, hex), 0700) < 0)
+		return -errno;
+	fd = openat(w->staging, hex, OPEN_FLAGS);
+	r = fd < 0 || fstat(fd, &st) < 0 ? -errno : st.st_uid == geteuid() ? 0 : -EPERM;
+	if (r == 0)
+		r = mend(fd, &st, want);
+	if (r == 0)
+		r = mark_set(&w->marks, fd);
+	if (r == 0 && renameat2(w->staging, hex, parent, name, RENAME_NOREPLACE) < 0)
+		r = -errno;
+	if (r < 0) {
+		(void)unlinkat(w->staging, hex, AT_REMOVEDIR);
+		return r;
+	}
+	return steal_fd(&fd);
+}
+
+/* NAME below PARENT, made, adopted or mended.  A descriptor, or -errno and a phrase in *WHY. */
+static int provide(
+	struct work *w, int parent, const char *name, const struct wanted *want, const char **why)
+{
+	_cleanup_close_ int fd = openat(parent, name, OPEN_FLAGS);
+	uint64_t dev = w->g->bases[w->base].dev;
+	int r;
+
+	if (fd < 0 && errno == ENOENT) {
+		*why = "can't be made";
+		r = make(w, parent, name, want);
+		if (r != -EEXIST)
+			return r;
+		fd = openat(parent, name, OPEN_FLAGS); /* somebody was faster */
+	}
+	if (fd < 0) {
+		*why = errno == ELOOP || errno == ENOTDIR ? "is no directory" : "can't be opened";
+		return -errno;
+	}
+	r = adopt(w, fd, dev, want, why);
+	return r < 0 ? r : steal_fd(&fd);
+}
+
+/* ---- the base ---- */
+
+static void close_base(struct work *w)
+{
+	close_fd(w->base_fd);
+	close_fd(w->staging);
+	w->base_fd = w->staging = -1;
+	w->base = UINT32_MAX;
+}
+
+/* Makes what is missing of PATH below a directory that is there -- which must be on the file system
+ * that we know (4). */
+static int make_base(struct work *w, const char *path, const char **why)
+{
+	const struct base_memory *known = w->accept ? NULL : base_recall(&w->records, path);
+	_cleanup_free_ char *copy = strdup(path);
+	_cleanup_close_ int fd = open("/", OPEN_FLAGS);
+	struct base_memory here;
+	char *save = NULL;
+
+	if (!copy || fd < 0)
+		return -ENOMEM;
+	for (char *part = strtok_r(copy, "/", &save); part; part = strtok_r(NULL, "/", &save)) {
+		int next = openat(fd, part, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		if (next < 0 && errno == ENOENT) {
+			int r = base_look(fd, &here);
+			if (r == 0 && known && base_is_other(known, &here)) {
+				*why = "is not on the file system that it was on: is it mounted? "
+				       "(flagman reload accepts it as it is)";
+				return -ENODEV;
+			}
+			if (r < 0 || (mkdirat(fd, part, 0755) < 0 && errno != EEXIST))
+				return r < 0 ? r : -errno;
+			next = openat(fd, part, OPEN_FLAGS);
+		}
+		if (next < 0)
+			return -errno;
+		close_fd(fd);
+		fd = next;
+	}
+	return steal_fd(&fd);
+}
+
+/* 4 */
+static int check_base(struct work *w, struct base_state *b, int fd, const char **why)
+{
+	const struct base_memory *known = base_recall(&w->records, b->path);
+	struct base_memory now;
+	struct stat st;
+	int r = base_look(fd, &now);
+
+	if (r < 0)
+		return r;
+	if (known && !w->accept && base_is_other(known, &now)) {
+		*why = "is not on the file system that it was on: is it mounted? "
+		       "(flagman reload accepts it as it is)";
+		return -ENODEV;
+	}
+	if (fstat(fd, &st) < 0)
+		return -errno;
+	if (st.st_mode & S_IWOTH) {
+		*why = "can be written to by everybody";
+		return -EPERM;
+	}
+	base_remember(&w->records, b->path, &now);
+	b->dev = st.st_dev;
+	return 0;
+}
+
+static int open_staging(struct work *w, const char **why)
+{
+	const struct wanted want = {w->id->uid, w->id->gid, STAGING_MODE};
+	_cleanup_close_ int fd = -1;
+	int r;
+
+	if (mkdirat(w->base_fd, STAGING, 0700) < 0 && errno != EEXIST) {
+		*why = "no " STAGING " can be made in it";
+		return -errno;
+	}
+	fd = openat(w->base_fd, STAGING, OPEN_FLAGS);
+	if (fd < 0) {
+		*why = "its " STAGING " is no directory";
+		return -errno;
+	}
+	r = adopt(w, fd, w->g->bases[w->base].dev, &want, why);
+	if (r < 0) {
+		*why = "its " STAGING " can't be used";
+		return r;
+	}
+	w->staging = steal_fd(&fd);
+	return 0;
+}
+
+static int open_base(struct work *w, uint32_t index)
+{
+	struct base_state *b = &w->g->bases[index];
+	const char *why = "can't be opened";
+	int r;
+
+	if (w->base == index)
+		return 0;
+	close_base(w);
+	w->base = index;
+	w->base_fd = r = make_base(w, b->path, &why);
+	if (r >= 0)
+		r = check_base(w, b, w->base_fd, &why);
+	if (r >= 0)
+		r = open_staging(w, &why);
+	if (r < 0) {
+		set_error(&b->error, "%s %s: %s", b->path, why, strerror(-r));
+		b->dev = 0;
+		close_base(w);
+		return r;
+	}
+	free(b->error);
+	b->error = NULL;
+	return 0;
+}
+
+/* ---- a board ---- */
+
+static void board_error(
+	struct work *w, uint32_t board, const char *folder, const char *why, int error)
+{
+	const struct group *g = &w->g->config->groups[board];
+
+	set_error(&w->g->boards[board].error, "%s/%s%s%s %s: %s", g->path, g->object,
+		folder ? "/" : "", folder ? folder : "", why, strerror(-error));
+}
+
+static int prepare_folder(struct work *w, uint32_t board, int dir, const char *name)
+{
+	const struct group *g = &w->g->config->groups[board];
+	const struct wanted want = {g->dir_uid, g->dir_gid, g->dir_mode};
+	const char *why = "";
+	int fd = provide(w, dir, name, &want, &why);
+
+	if (fd < 0)
+		board_error(w, board, name, why, fd);
+	close_fd(fd);
+	return fd < 0 ? fd : 0;
+}
+
+/* Several actions may drop into the same folder; making it twice does no harm. */
+static int prepare_folders(struct work *w, uint32_t board, int dir)
+{
+	const struct group *g = &w->g->config->groups[board];
+	int r = 0;
+
+	if (g->run_folder)
+		r = prepare_folder(w, board, dir, g->run_folder);
+	for (size_t i = 0; i < g->n_actions && r == 0; i++)
+		if (g->actions[i].drop)
+			r = prepare_folder(w, board, dir, g->actions[i].drop->folder);
+	return r;
+}
+
+static void prepare_board(struct work *w, uint32_t board)
+{
+	const struct group *g = &w->g->config->groups[board];
+	struct board_state *s = &w->g->boards[board];
+	bool press_only = g->access == ACCESS_PRESS_ONLY;
+	const struct wanted group = {g->dir_uid, g->dir_gid, g->dir_mode};
+	const struct wanted agents = {w->id->uid, g->dir_gid, 0755};
+	_cleanup_close_ int dir = -1;
+	const char *why = "";
+	int r;
+
+	free(s->error);
+	s->error = NULL;
+	if (open_base(w, s->base) < 0)
+		return; /* the base's error says it */
+	dir = provide(w, w->base_fd, g->object, press_only ? &agents : &group, &why);
+	if (dir < 0) {
+		board_error(w, board, NULL, why, dir);
+		return;
+	}
+	r = press_only ? ntacl_set(dir, w->id->uid, g->dir_gid) : prepare_folders(w, board, dir);
+	if (press_only && r < 0)
+		board_error(w, board, NULL, "can't be made press-only", r);
+}
+
+/* ---- all ---- */
+
+static void begin(struct work *w, int state, const struct identity *id, struct generation *g)
+{
+	*w = (struct work){
+		.id = id,
+		.marks = {.state = state, .privileged = id->privileged},
+		.g = g,
+		.base = UINT32_MAX,
+		.base_fd = -1,
+		.staging = -1,
+	};
+	base_records_load(state, &w->records);
+}
+
+static void end(struct work *w, int state)
+{
+	int r = base_records_save(state, &w->records);
+
+	if (r < 0)
+		log_warning("can't remember the file systems: %s", strerror(-r));
+	base_records_done(&w->records);
+	close_base(w);
+}
+
+void directories_prepare(int state, const struct identity *id, struct generation *g, bool accept)
+{
+	struct work w;
+
+	begin(&w, state, id, g);
+	w.accept = accept;
+	for (uint32_t i = 0; i < g->config->n_groups; i++)
+		prepare_board(&w, i);
+	end(&w, state);
+}
+
+void directories_mend(int state, const struct identity *id, struct generation *g, uint32_t board)
+{
+	struct work w;
+
+	begin(&w, state, id, g);
+	prepare_board(&w, board);
+	end(&w, state);
+}

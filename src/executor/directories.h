@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The directories in the share: made, marked and mended by the executor, because making them with
+ * the right owners takes root.
+ *
+ *	<path>			made (root, 0755) if it is missing; one that exists is never touched
+ *	<path>/.flagman		0711, the agent's: staging, and custody of payloads under random
+ *names <path>/<object>		user, group, mode of the configuration
+ *	<path>/<object>/Run	and the drop folders: likewise
+ *
+ * MUSTs, because members of the group can rename and replace what is in <object>, and sometimes
+ * what is in <path>:
+ *  1. Below <path>, every directory is opened by one name with O_NOFOLLOW from the descriptor of
+ *     its parent, and changed through its own descriptor.
+ *  2. Only what carries flagman's mark (mark.h) is mended.  What does not is adopted if it is an
+ *     empty directory, else left alone, and its board says so.
+ *  3. A new one is made in staging, gets its owner, mode and mark there, and then its name
+ *     (renameat2, no replacement): it is never seen half made.
+ *  4. A <path> whose file system is not the one that flagman knew (base.h) is not populated: it
+ *     is a mount point without its mount.
+ *
+ * Nothing here is fatal: what is wrong becomes the base's or the board's error, in words, and one
+ * line in the log.
+ */
+#ifndef FLAGMAN_EXECUTOR_DIRECTORIES_H
+#define FLAGMAN_EXECUTOR_DIRECTORIES_H
+
+#include "executor/generation.h"
+#include "executor/identity.h"
+
+/* All of G's.  STATE is <state>.  ACCEPT: the administrator has asked for a reload, so the file
+ * systems are taken as they are. */
+void directories_prepare(int state, const struct identity *id, struct generation *g, bool accept);
+/* Those of one board again. */
+void directories_mend(int state, const struct identity *id, struct generation *g, uint32_t board);
+
+#endif

@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * flagmand's whole state: what main.c sets up and the parts that talk to each other share.
+ */
+#ifndef FLAGMAN_EXECUTOR_EXECUTOR_H
+#define FLAGMAN_EXECUTOR_EXECUTOR_H
+
+#include "common/buf.h"
+#include "executor/agent.h"
+#include "executor/cgroup.h"
+#include "executor/generation.h"
+#include "executor/identity.h"
+#include "executor/places.h"
+#include "executor/pool.h"
+#include "executor/reload.h"
+#include "executor/runs.h"
+#include "executor/watchers.h"
+
+#include <stdbool.h>
+#include <sys/resource.h>
+#include <systemd/sd-event.h>
+
+#define LAST_GOOD "last-good.yaml" /* in <state> */
+
+struct executor {
+	sd_event *event;
+	struct identity id;
+	struct rlimit nofile; /* as found; commands get it, flagmand and its agent have more */
+	struct places places;
+	struct cgroups cgroups;
+	struct pool pool;
+	struct runs runs;
+	struct agent agent;
+	struct watchers watchers;
+	struct reload reload;
+	struct generation *generations; /* newest first */
+	struct buf spec;                /* of the run that is being started; kept for the next */
+	/* chores.c: what commands don't wait for */
+	sd_event_source *chores;
+	bool unsynced;    /* claims were made since the runs directory was synced */
+	bool pool_failed; /* don't try again before the next start */
+	bool plans;       /* some run has no plan yet */
+	bool save_last_good;
+	struct token *spent; /* claims to remove */
+	size_t n_spent, max_spent;
+	bool ready; /* the agent has adopted a configuration: READY=1 was said */
+	bool stopping;
+};
+
+/* chores.c: things done when nothing else is to do. */
+int chores_open(struct executor *x);
+void chores_close(struct executor *x);
+void chores_wake(struct executor *x);
+void chores_remove_claim(struct executor *x, const struct token *token);
+
+/* start.c: EXEC_START, from request to answer. */
+struct exec_start;
+void start_run(struct executor *x, const struct exec_start *request);
+
+/* requests.c: one message of the agent. */
+struct wire_header;
+void handle_request(struct executor *x, const struct wire_header *m, int *fds, size_t n_fds);
+/* The end of a run, for the agent (run_ended). */
+void tell_ended(const struct run *run, const struct run_end *end, void *executor);
+
+#endif

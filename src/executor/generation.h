@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * One reading of the configuration, under its number: what the executor looks identities up in.
+ *
+ * A board's id is its group's index in the configuration, an action's id counts through all
+ * groups.  Older generations are kept until the agent has said EXEC_ADOPTED; runs copy what they
+ * need.
+ */
+#ifndef FLAGMAN_EXECUTOR_GENERATION_H
+#define FLAGMAN_EXECUTOR_GENERATION_H
+
+#include "config/config.h"
+
+#include <stdint.h>
+
+struct base_state {
+	const char *path; /* the configuration's */
+	uint64_t dev;     /* its file system; 0: not usable */
+	char *error;      /* why it can't be used, or NULL */
+};
+
+struct board_state {
+	uint32_t base, first_action;
+	char *error; /* why its directory can't be used, or NULL */
+};
+
+struct generation {
+	uint64_t number;
+	struct config *config;
+	struct base_state *bases; /* one for each different directory.path, in order of path */
+	uint32_t n_bases;
+	struct board_state *boards; /* as config->groups */
+	uint32_t n_actions;
+	struct generation *older;
+};
+
+/* Takes over CONFIG.  NULL when out of memory (CONFIG is the caller's then). */
+struct generation *generation_new(uint64_t number, struct config *config);
+struct generation *generation_free(struct generation *g); /* this one only; returns NULL */
+/* NUMBER in the list that begins with NEWEST, or NULL. */
+struct generation *generation_find(struct generation *newest, uint64_t number);
+
+/* The action with that id and its group's index, or NULL. */
+const struct action *generation_action(
+	const struct generation *g, uint32_t action, uint32_t *ret_board);
+
+/* The group ids that the agent needs: those of directories and files, sorted, each once; allocated.
+ * 0 or -ENOMEM. */
+int generation_groups(const struct generation *g, gid_t **ret, size_t *ret_n);
+
+#endif

@@ -1,0 +1,200 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Finding and signalling all that belongs to a run. */
+#include "executor/killing.h"
+
+#include "common/fd.h"
+#include "executor/cgroup.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#define ROUNDS    16  /* of SIGKILL: what forks faster than that is killed by its cgroup, or not */
+#define TOLERANCE 100 /* ticks, a second: the time noted lies before the fork itself */
+
+bool process_parse(const char *text, struct process *ret)
+{
+	const char *end = strrchr(text, ')'); /* the name before it may have any bytes */
+	long pid, parent, session;
+	unsigned long long started;
+	char state;
+
+	pid = strtol(text, NULL, 10);
+	if (!end || pid <= 0 ||
+		sscanf(end + 1,
+			" %c %ld %*s %ld %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s "
+			"%*s %llu",
+			&state, &parent, &session, &started) != 4)
+		return false;
+	*ret = (struct process){
+		.pid = (pid_t)pid,
+		.parent = (pid_t)parent,
+		.session = (pid_t)session,
+		.started = started,
+		.state = state,
+	};
+	return true;
+}
+
+static bool is_gone(const struct process *p)
+{
+	return p->state == 'Z' || p->state == 'X';
+}
+
+static bool about_equal(uint64_t noted, uint64_t real)
+{
+	return real + 1 >= noted && real <= noted + TOLERANCE;
+}
+
+/* A session's number is its leader's pid.  When the leader lives, it must be ours. */
+static bool session_is_ours(const struct process *all, size_t n, const struct prey *prey)
+{
+	if (prey->session <= 0)
+		return false;
+	for (size_t i = 0; i < n; i++)
+		if (all[i].pid == prey->session)
+			return about_equal(prey->started, all[i].started);
+	return true;
+}
+
+void prey_select(const struct process *all, size_t n, const struct prey *prey, bool *belongs)
+{
+	bool session = session_is_ours(all, n, prey), runner_lives = false, more = true;
+
+	for (size_t i = 0; i < n; i++) {
+		runner_lives |= prey->runner > 0 && all[i].pid == prey->runner &&
+				about_equal(prey->runner_started, all[i].started);
+		belongs[i] = session && all[i].session == prey->session &&
+			     all[i].started + 1 >= prey->started;
+	}
+	/* Children of what belongs belong.  The list is in order of pid, mostly: few rounds. */
+	while (more) {
+		more = false;
+		for (size_t i = 0; i < n; i++) {
+			if (belongs[i])
+				continue;
+			belongs[i] = runner_lives && all[i].parent == prey->runner;
+			for (size_t j = 0; j < n && !belongs[i]; j++)
+				belongs[i] = belongs[j] && all[i].parent == all[j].pid;
+			more |= belongs[i];
+		}
+	}
+	for (size_t i = 0; i < n; i++)
+		if (is_gone(&all[i]) || all[i].pid == prey->runner)
+			belongs[i] = false;
+}
+
+bool prey_parse(const char *text, const char *boot, struct prey *ret)
+{
+	char noted[64];
+	int pid, runner;
+	unsigned long long started, runner_started;
+
+	if (sscanf(text, "%63s %d %llu %d %llu", noted, &pid, &started, &runner, &runner_started) !=
+			5 ||
+		strcmp(noted, boot) != 0 || pid <= 1 || runner <= 1)
+		return false;
+	ret->session = pid;
+	ret->started = started;
+	ret->runner = runner;
+	ret->runner_started = runner_started;
+	return true;
+}
+
+static bool read_process(int proc, const char *name, struct process *ret)
+{
+	char path[64], text[1024];
+	_cleanup_close_ int fd = -1;
+	ssize_t n;
+
+	snprintf(path, sizeof(path), "%.20s/stat", name);
+	fd = openat(proc, path, O_RDONLY | O_CLOEXEC);
+	n = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
+	if (n <= 0)
+		return false;
+	text[n] = '\0';
+	return process_parse(text, ret);
+}
+
+/* All processes there are; allocated. */
+static struct process *read_all(size_t *ret_n)
+{
+	DIR *proc = opendir("/proc");
+	struct process *all = NULL;
+	size_t n = 0, capacity = 0;
+	struct dirent *e;
+
+	while (proc && (e = readdir(proc))) {
+		if (*e->d_name < '1' || *e->d_name > '9')
+			continue;
+		if (n == capacity) {
+			size_t bigger = capacity ? 2 * capacity : 256;
+			struct process *p = realloc(all, bigger * sizeof(*p));
+			if (!p)
+				break;
+			all = p;
+			capacity = bigger;
+		}
+		n += read_process(dirfd(proc), e->d_name, &all[n]);
+	}
+	if (proc)
+		closedir(proc);
+	*ret_n = n;
+	return all;
+}
+
+static bool send_checked(const struct process *p, int sig)
+{
+	_cleanup_close_ int fd = (int)syscall(SYS_pidfd_open, p->pid, 0);
+	_cleanup_close_ int proc = open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	struct process now;
+	char name[24];
+
+	snprintf(name, sizeof(name), "%d", p->pid);
+	return fd >= 0 && proc >= 0 && read_process(proc, name, &now) &&
+	       now.started == p->started && syscall(SYS_pidfd_send_signal, fd, sig, NULL, 0) == 0;
+}
+
+static int signal_round(const struct prey *prey, int sig)
+{
+	size_t n;
+	_cleanup_free_ struct process *all = read_all(&n);
+	_cleanup_free_ bool *belongs = calloc(n + 1, sizeof(*belongs));
+	int sent = 0;
+
+	if (!all || !belongs)
+		return 0;
+	prey_select(all, n, prey, belongs);
+	for (size_t i = 0; i < n; i++)
+		if (belongs[i] && (sig == 0 || send_checked(&all[i], sig)))
+			sent++;
+	return sent;
+}
+
+int prey_signal(const struct prey *prey, int sig)
+{
+	int sent = 0, n;
+
+	if (prey->cgroup >= 0)
+		return cgroup_signal(prey->cgroup, sig);
+	for (int round = 0; round < ROUNDS; round++) {
+		n = signal_round(prey, sig);
+		sent += n;
+		if (n == 0 || sig != SIGKILL)
+			break;
+	}
+	return sent;
+}
+
+bool prey_lives(const struct prey *prey)
+{
+	if (prey->cgroup >= 0)
+		return cgroup_signal(prey->cgroup, 0) > 0;
+	return signal_round(prey, 0) > 0;
+}

@@ -1,0 +1,197 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Runners that wait. */
+#include "executor/pool.h"
+
+#include "common/fd.h"
+#include "common/log.h"
+#include "executor/spawn.h"
+#include "wire/spec.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#define NURSERY_PATIENCE 5 /* seconds that a birth may take to be accepted */
+
+static int start_nursery(struct pool *p)
+{
+	static const char *const argv[] = {"flagman-runner", NULL};
+	const struct timeval patience = {.tv_sec = NURSERY_PATIENCE};
+	struct helper h = {.argv = argv, .n_fds = 1};
+	int pair[2];
+
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
+		return -errno;
+	(void)setsockopt(pair[0], SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
+	h.fds = &pair[1];
+	p->nursery = spawn_helper(&h);
+	close(pair[1]);
+	if (p->nursery < 0) {
+		close(pair[0]);
+		return p->nursery;
+	}
+	p->nursery_socket = pair[0];
+	return 0;
+}
+
+int pool_open(struct pool *p, const struct places *places, const struct cgroups *cgroups)
+{
+	*p = (struct pool){.places = places, .cgroups = cgroups, .nursery_socket = -1};
+	return start_nursery(p);
+}
+
+void ready_close(struct ready *r)
+{
+	close_fd(r->dir);
+	close_fd(r->socket);
+	close_fd(r->cgroup);
+	claim_close_fds(&r->fds);
+	r->dir = r->socket = r->cgroup = -1;
+}
+
+void ready_tidy(const struct pool *p, const char *id)
+{
+	(void)unlinkat(p->places->notify, id, 0);
+	(void)cgroup_remove(p->cgroups, id);
+}
+
+void pool_drop(struct pool *p, struct ready *r)
+{
+	ready_close(r);
+	claim_remove_ready(p->places->runs, r->id);
+	ready_tidy(p, r->id);
+}
+
+void pool_close(struct pool *p)
+{
+	while (p->n > 0)
+		pool_drop(p, &p->ready[--p->n]);
+	close_fd(p->nursery_socket);
+	p->nursery_socket = -1;
+}
+
+void pool_want(struct pool *p, size_t ready)
+{
+	p->wanted = ready < POOL_MAX ? ready : POOL_MAX;
+}
+
+/* A command can be told only a path that fits an address; with a longer one it gets none, and the
+ * descriptor is one of /dev/null. */
+static int make_notify(const struct pool *p, struct ready *r)
+{
+	_cleanup_close_ int fd = -1;
+	struct sockaddr_un a = {.sun_family = AF_UNIX};
+	int on = 1;
+	int n = snprintf(r->notify, sizeof(r->notify), "%s/%s", p->places->notify_path, r->id);
+
+	if (n < 0 || (size_t)n >= sizeof(r->notify)) {
+		*r->notify = '\0';
+		fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+		return fd < 0 ? -errno : steal_fd(&fd);
+	}
+	memcpy(a.sun_path, r->notify, (size_t)n);
+	fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	/* The mode of the socket becomes that of its name. */
+	if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_PASSCRED, &on, sizeof(on)) < 0 ||
+		fchmod(fd, 0600) < 0 || bind(fd, (struct sockaddr *)&a, sizeof(a)) < 0)
+		return -errno;
+	return steal_fd(&fd);
+}
+
+static int give_birth(struct pool *p, int socket, int dir, int notify)
+{
+	const struct runner_birth b = {.magic = RUNNER_BIRTH_MAGIC};
+
+	return spec_send(
+		p->nursery_socket, &b, sizeof(b), (int[]){socket, dir, notify}, RUNNER_BIRTH_FDS);
+}
+
+int pool_prepare(struct pool *p, struct ready *ret)
+{
+	struct ready r = {.dir = -1, .socket = -1, .cgroup = -1, .fds = CLAIM_FDS_NONE};
+	_cleanup_close_ int notify = -1, theirs = -1;
+	struct token t = token_new();
+	char hex[TOKEN_HEX + 1];
+	int pair[2], error;
+
+	snprintf(r.id, sizeof(r.id), "%.*s", CLAIM_ID_MAX - 1, token_hex(&t, hex));
+	error = claim_prepare(p->places->runs, r.id, &r.dir, &r.fds);
+	if (error < 0)
+		return error;
+	if (p->cgroups->root >= 0)
+		r.cgroup = cgroup_run(p->cgroups, r.id, true);
+	notify = make_notify(p, &r);
+	error = notify < 0 ? notify : 0;
+	if (error == 0 && socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
+		error = -errno;
+	if (error == 0) {
+		r.socket = pair[0];
+		theirs = pair[1];
+		error = give_birth(p, theirs, r.dir, notify);
+	}
+	if (error < 0) {
+		pool_drop(p, &r);
+		return error;
+	}
+	*ret = r;
+	return 0;
+}
+
+/* Somebody may have killed a runner while it waited. */
+static bool has_died(const struct ready *r)
+{
+	struct pollfd p = {.fd = r->socket};
+
+	return poll(&p, 1, 0) != 0;
+}
+
+int pool_take(struct pool *p, struct ready *ret)
+{
+	while (p->n > 0) {
+		struct ready *r = &p->ready[--p->n];
+		if (!has_died(r)) {
+			*ret = *r;
+			return 0;
+		}
+		pool_drop(p, r);
+	}
+	return pool_prepare(p, ret);
+}
+
+int pool_refill(struct pool *p)
+{
+	int r;
+
+	if (p->n >= p->wanted)
+		return 0;
+	r = pool_prepare(p, &p->ready[p->n]);
+	if (r < 0)
+		return r;
+	p->n++;
+	return p->n < p->wanted;
+}
+
+bool pool_reap(struct pool *p, pid_t pid)
+{
+	int r;
+
+	if (pid != p->nursery)
+		return false;
+	log_error("the nursery of runners has ended; starting another");
+	close_fd(p->nursery_socket);
+	p->nursery_socket = -1;
+	p->nursery = 0;
+	/* Those that it had forked live on; births that it had not read are lost. */
+	while (p->n > 0)
+		pool_drop(p, &p->ready[--p->n]);
+	r = start_nursery(p);
+	if (r < 0)
+		log_error("can't start the nursery: %s", strerror(-r));
+	return true;
+}

@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Runners that wait: each with its directory prepared, its notification socket bound, its cgroup
+ * made, so that a press waits for a rename and a message only.
+ *
+ * The nursery (flagman-runner) forks them.  A few are kept ready; when presses come faster, more
+ * are made on demand.
+ */
+#ifndef FLAGMAN_EXECUTOR_POOL_H
+#define FLAGMAN_EXECUTOR_POOL_H
+
+#include "executor/cgroup.h"
+#include "executor/claims.h"
+#include "executor/places.h"
+
+#include <stddef.h>
+#include <sys/types.h>
+
+#define POOL_MAX 64
+
+struct ready {
+	char id[CLAIM_ID_MAX];
+	int dir;          /* .ready-<id> */
+	int socket;       /* to the runner */
+	int cgroup;       /* or -1 */
+	char notify[108]; /* path of its socket, or "" when that is too long */
+	struct claim_fds fds;
+};
+
+struct pool {
+	const struct places *places;
+	const struct cgroups *cgroups;
+	pid_t nursery;
+	int nursery_socket;
+	struct ready ready[POOL_MAX];
+	size_t n, wanted;
+};
+
+/* Starts the nursery.  0 or -errno. */
+int pool_open(struct pool *p, const struct places *places, const struct cgroups *cgroups);
+/* Waiting runners end, what was prepared is removed. */
+void pool_close(struct pool *p);
+void pool_want(struct pool *p, size_t ready);
+
+/* Prepares one; 0, or -errno (-ENOSPC and its like: no room for a claim). */
+int pool_prepare(struct pool *p, struct ready *ret);
+/* One that is ready, or prepared now. */
+int pool_take(struct pool *p, struct ready *ret);
+/* Calls it off: its runner ends, everything is removed. */
+void pool_drop(struct pool *p, struct ready *r);
+/* Adds one if fewer than wanted are ready.  1 if there is more to do, 0, or -errno. */
+int pool_refill(struct pool *p);
+/* To be called when PID has ended: true if it was the nursery, which is started anew. */
+bool pool_reap(struct pool *p, pid_t pid);
+
+/* Closes all descriptors; what they belong to lives on. */
+void ready_close(struct ready *r);
+/* Removes the notification socket and (if it is empty) the cgroup of that id. */
+void ready_tidy(const struct pool *p, const char *id);
+
+#endif

@@ -1,0 +1,320 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Runs under way. */
+#include "executor/runs.h"
+
+#include "common/fd.h"
+#include "common/log.h"
+#include "common/policy.h"
+#include "common/text.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <unistd.h>
+
+#define KILL_AGAIN_USEC    (2 * USEC_PER_SEC) /* a SIGKILLed process may hang in the kernel */
+#define STOP_GRACE_DEFAULT (60 * USEC_PER_SEC)
+
+struct run *runs_find(struct runs *rs, const struct token *token)
+{
+	struct run *r = rs->first;
+
+	while (r && !token_equal(&r->token, token))
+		r = r->next;
+	return r;
+}
+
+static void run_free(struct run *r)
+{
+	sd_event_source_disable_unref(r->alive);
+	sd_event_source_disable_unref(r->timer);
+	claim_close_fds(&r->fds);
+	close_fd(r->socket);
+	*r->link = r->next;
+	if (r->next)
+		r->next->link = r->link;
+	r->runs->n--;
+	free(r);
+}
+
+void runs_close(struct runs *rs)
+{
+	while (rs->first)
+		run_free(rs->first);
+}
+
+/* Everything that can be known of what is to be killed. */
+static void find_prey(const struct runs *rs, int dir, const char *id, struct prey *ret)
+{
+	*ret = (struct prey){.cgroup = -1};
+	if (!claim_read_prey(dir, ret))
+		*ret = (struct prey){.cgroup = -1};
+	ret->cgroup = *id ? cgroup_run(rs->cgroups, id, false) : -1;
+}
+
+static int signal_claim(const struct runs *rs, int dir, const char *id, int sig)
+{
+	struct prey prey;
+	int n;
+
+	find_prey(rs, dir, id, &prey);
+	n = prey_signal(&prey, sig);
+	close_fd(prey.cgroup);
+	return n;
+}
+
+static void run_over(struct run *r, struct run_end *end)
+{
+	struct runs *rs = r->runs;
+
+	ready_tidy(rs->pool, r->plan.id);
+	rs->ended(r, end, rs->userdata);
+	run_free(r);
+}
+
+/* Reads how it ended; kills what must not be left. */
+static void read_end(struct run *r, int dir, struct run_end *ret)
+{
+	struct run_end end = {.kind = END_INTERRUPTED};
+	int error = claim_read_result(dir, &end);
+
+	if (error < 0 && error != -ENOENT)
+		log_error("claim of run %llu: result: %s", (unsigned long long)r->plan.run,
+			strerror(-error));
+	if (error < 0 || r->plan.leftovers == LEFTOVERS_KILL || r->stop != STOP_NONE)
+		(void)signal_claim(r->runs, dir, r->plan.id, SIGKILL);
+	claim_finish_end(&end, r->stop, r->plan.success);
+	*ret = end;
+}
+
+static int on_alive(sd_event_source *s, int fd, uint32_t events, void *userdata)
+{
+	struct run *r = userdata;
+	struct run_end end = {.kind = END_INTERRUPTED};
+	_cleanup_close_ int dir = -1;
+
+	(void)s;
+	(void)fd;
+	if (!(events & (EPOLLHUP | EPOLLERR)))
+		return 0;
+	dir = claim_open(r->runs->places->runs, &r->token);
+	if (dir >= 0)
+		read_end(r, dir, &end);
+	run_over(r, &end);
+	return 0;
+}
+
+static void kill_now(struct run *r, int sig)
+{
+	_cleanup_close_ int dir = claim_open(r->runs->places->runs, &r->token);
+
+	if (dir >= 0)
+		(void)signal_claim(r->runs, dir, r->plan.id, sig);
+}
+
+static void arm(struct run *r, uint64_t usec);
+
+static int on_timer(sd_event_source *s, uint64_t usec, void *userdata)
+{
+	struct run *r = userdata;
+
+	(void)s;
+	(void)usec;
+	if (r->stop == STOP_NONE) {
+		log_info("run %llu takes too long: stopping it", (unsigned long long)r->plan.run);
+		run_stop(r, STOP_TIMEOUT);
+		return 0;
+	}
+	if (!r->killed)
+		log_info("run %llu did not stop: killing it", (unsigned long long)r->plan.run);
+	r->killed = true;
+	kill_now(r, SIGKILL);
+	arm(r, now_monotonic() + KILL_AGAIN_USEC);
+	return 0;
+}
+
+static void arm(struct run *r, uint64_t usec)
+{
+	int e;
+
+	if (r->timer) {
+		e = sd_event_source_set_time(r->timer, usec);
+		if (e >= 0)
+			e = sd_event_source_set_enabled(r->timer, SD_EVENT_ONESHOT);
+	} else {
+		e = sd_event_add_time(
+			r->runs->event, &r->timer, CLOCK_MONOTONIC, usec, 0, on_timer, r);
+	}
+	if (e < 0)
+		log_error("run %llu: no timer: %s", (unsigned long long)r->plan.run, strerror(-e));
+}
+
+void run_stop(struct run *r, enum stop_reason reason)
+{
+	_cleanup_close_ int dir = -1;
+	int e;
+
+	if (r->stop != STOP_NONE)
+		return;
+	r->stop = reason;
+	dir = claim_open(r->runs->places->runs, &r->token);
+	if (dir < 0)
+		return;
+	e = claim_write_stop(dir, reason);
+	if (e < 0)
+		log_warning("run %llu: can't note why it is stopped: %s",
+			(unsigned long long)r->plan.run, strerror(-e));
+	(void)signal_claim(r->runs, dir, r->plan.id, SIGTERM);
+	if (r->plan.stop_grace == 0)
+		kill_now(r, SIGKILL);
+	if (r->plan.stop_grace != USEC_INFINITY)
+		arm(r, now_monotonic() +
+				(r->plan.stop_grace ? r->plan.stop_grace : KILL_AGAIN_USEC));
+}
+
+struct run *runs_add(struct runs *rs, const struct token *token, const struct claim_plan *plan,
+	struct claim_fds *fds, int socket)
+{
+	struct run *r = calloc(1, sizeof(*r));
+	int e;
+
+	if (!r) {
+		claim_close_fds(fds);
+		close_fd(socket);
+		return NULL;
+	}
+	*r = (struct run){
+		.token = *token,
+		.plan = *plan,
+		.fds = {-1, -1, fds->alive},
+		.socket = socket,
+		.runs = rs,
+		.next = rs->first,
+		.link = &rs->first,
+	};
+	fds->alive = -1;
+	claim_close_fds(fds);
+	if (r->next)
+		r->next->link = &r->next;
+	rs->first = r;
+	rs->n++;
+	/* No events: the hang-up comes unasked, the bytes are for the agent. */
+	e = sd_event_add_io(rs->event, &r->alive, r->fds.alive, 0, on_alive, r);
+	if (e < 0)
+		log_error("run %llu: can't wait for its end: %s", (unsigned long long)plan->run,
+			strerror(-e));
+	return r;
+}
+
+void run_settle(struct run *r)
+{
+	_cleanup_close_ int dir = claim_open(r->runs->places->runs, &r->token);
+	struct pollfd p = {.fd = r->socket};
+	int e = dir < 0 ? dir : claim_write_plan(dir, &r->plan);
+
+	r->plan_written = true;
+	if (e < 0)
+		log_error("run %llu: can't write its plan: %s", (unsigned long long)r->plan.run,
+			strerror(-e));
+	if (r->plan.deadline != USEC_INFINITY && !r->timer)
+		arm(r, r->plan.deadline);
+	if (r->socket >= 0 && poll(&p, 1, 0) == 1) { /* started: it has let go of it */
+		close(r->socket);
+		r->socket = -1;
+	}
+}
+
+/* Was a runner ever there?  It holds its end of the socket until it has started the command, and
+ * `alive` from before that until the end. */
+static bool was_never_born(const struct run *r)
+{
+	struct pollfd p = {.fd = r->socket};
+	_cleanup_close_ int dir = -1;
+	struct claim_fds fds;
+	struct run_end end;
+	bool dead;
+
+	if (r->socket < 0 || poll(&p, 1, 0) != 1)
+		return false;
+	dir = claim_open(r->runs->places->runs, &r->token);
+	if (dir < 0 || claim_open_fds(dir, &fds) < 0)
+		return false;
+	dead = !claim_is_alive(fds.alive) && claim_read_result(dir, &end) == -ENOENT;
+	claim_close_fds(&fds);
+	return dead;
+}
+
+void runs_check_births(struct runs *rs)
+{
+	for (struct run *r = rs->first, *next; r; r = next) {
+		struct run_end end = {.kind = END_INTERRUPTED};
+		next = r->next;
+		if (was_never_born(r)) {
+			claim_finish_end(&end, r->stop, r->plan.success);
+			run_over(r, &end);
+		}
+	}
+}
+
+enum claim_state claim_end(
+	struct runs *rs, const struct token *token, int dir, struct run_end *ret, uint64_t *ret_run)
+{
+	struct claim_plan plan = {0};
+	struct run_end end = {.kind = END_INTERRUPTED};
+	char hex[TOKEN_HEX + 1];
+	int error = claim_read_result(dir, &end);
+
+	if (claim_read_plan(dir, &plan) < 0)
+		plan = (struct claim_plan){0};
+	if (plan.claimed == 0)
+		plan.success[0] = 1; /* it ended before its plan was written: 0 is a success */
+	if (error < 0 && signal_claim(rs, dir, plan.id, SIGKILL) > 0)
+		log_warning("claim %s: its runner died; killed what was left of it",
+			token_hex(token, hex));
+	if (error == 0 && plan.leftovers == LEFTOVERS_KILL)
+		(void)signal_claim(rs, dir, plan.id, SIGKILL);
+	if (*plan.id)
+		ready_tidy(rs->pool, plan.id);
+	claim_finish_end(&end, claim_read_stop(dir), plan.success);
+	*ret = end;
+	*ret_run = plan.run;
+	return error < 0 ? CLAIM_INTERRUPTED : CLAIM_ENDED;
+}
+
+bool runs_adopt(struct runs *rs, const struct token *token)
+{
+	_cleanup_close_ int dir = claim_open(rs->places->runs, token);
+	struct claim_fds fds = CLAIM_FDS_NONE;
+	struct claim_plan plan;
+	struct run *r;
+
+	if (dir < 0 || claim_open_fds(dir, &fds) < 0)
+		return false;
+	if (!claim_is_alive(fds.alive)) {
+		claim_close_fds(&fds);
+		return false;
+	}
+	if (claim_read_plan(dir, &plan) < 0)
+		plan = (struct claim_plan){0};
+	if (strcmp(plan.boot, boot_id()) != 0) {
+		/* Its executor died between the start and the plan, which has the id only. */
+		log_warning("adopting a run without a plan: it has no time limit");
+		plan.deadline = USEC_INFINITY;
+		plan.stop_grace = STOP_GRACE_DEFAULT;
+		plan.success[0] = 1;
+	}
+	r = runs_add(rs, token, &plan, &fds, -1);
+	if (!r)
+		return true;
+	r->plan_written = true;
+	r->stop = claim_read_stop(dir);
+	if (r->stop != STOP_NONE) /* it was being stopped: begin the grace anew */
+		arm(r, now_monotonic() + (plan.stop_grace == USEC_INFINITY ? KILL_AGAIN_USEC
+									   : plan.stop_grace));
+	else if (plan.deadline != USEC_INFINITY)
+		arm(r, plan.deadline);
+	return true;
+}

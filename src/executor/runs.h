@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Runs under way: their timers, how they are stopped, and their ends.
+ *
+ * A run ends when its FIFO `alive` hangs up; then its claim has a result, or its runner died.  What
+ * cannot be known for certain is not guessed: without a result the end is END_INTERRUPTED, after
+ * everything of it has been killed.
+ */
+#ifndef FLAGMAN_EXECUTOR_RUNS_H
+#define FLAGMAN_EXECUTOR_RUNS_H
+
+#include "executor/claims.h"
+#include "executor/pool.h"
+
+#include <systemd/sd-event.h>
+
+struct runs;
+
+struct run {
+	struct token token;
+	struct claim_plan plan;
+	struct claim_fds fds; /* only alive is kept open */
+	int socket; /* to the runner: its hang-up without `alive` means it was never born */
+	bool plan_written;
+	enum stop_reason stop;
+	bool killed; /* SIGKILL was sent: the next timer sends it again */
+	sd_event_source *alive, *timer;
+	struct runs *runs;
+	struct run *next, **link;
+};
+
+/* Called once for each end; the run is gone when it returns. */
+typedef void run_ended(const struct run *run, const struct run_end *end, void *userdata);
+
+struct runs {
+	sd_event *event;
+	const struct places *places;
+	const struct cgroups *cgroups;
+	const struct pool *pool;
+	struct run *first;
+	size_t n;
+	run_ended *ended;
+	void *userdata;
+};
+
+struct run *runs_find(struct runs *rs, const struct token *token);
+/* Takes over the alive descriptor in FDS, closes the others, and SOCKET (may be -1).  NULL when
+ * out of memory: the run goes on, and is found again by its claim. */
+struct run *runs_add(struct runs *rs, const struct token *token, const struct claim_plan *plan,
+	struct claim_fds *fds, int socket);
+/* After the start: what an adopter needs, and the time limit. */
+void run_settle(struct run *r);
+/* TERM now, KILL after stop-grace.  Idempotent. */
+void run_stop(struct run *r, enum stop_reason reason);
+/* The nursery died: runs whose runner it had not forked yet are over. */
+void runs_check_births(struct runs *rs);
+/* Forgets all; the runs themselves go on. */
+void runs_close(struct runs *rs);
+
+/* The end of a run that is not under way, from its claim: CLAIM_ENDED or CLAIM_INTERRUPTED. */
+enum claim_state claim_end(struct runs *rs, const struct token *token, int dir, struct run_end *ret,
+	uint64_t *ret_run);
+/* Adopts a claim whose runner lives; false: it does not. */
+bool runs_adopt(struct runs *rs, const struct token *token);
+
+#endif

@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Starting flagman's own helper programs. */
+#include "executor/spawn.h"
+
+#include "common/fd.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <linux/capability.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#define FIRST_FD      3
+#define EXIT_NO_SETUP 126 /* as env(1): could not get so far as to exec */
+#define EXIT_NO_EXEC  127
+
+const char *spawn_path(const char *program)
+{
+	static char path[4096];
+	ssize_t n = readlink("/proc/self/exe", path, sizeof(path) - 1);
+	char *slash;
+
+	if (n > 0) {
+		path[n] = '\0';
+		slash = strrchr(path, '/');
+		if (slash &&
+			snprintf(slash + 1, sizeof(path) - (size_t)(slash + 1 - path), "%s",
+				program) < (int)(sizeof(path) - (size_t)(slash + 1 - path)) &&
+			access(path, X_OK) == 0)
+			return path;
+	}
+	snprintf(path, sizeof(path), "%s/%s", FLAGMAN_LIBEXECDIR, program);
+	return path;
+}
+
+static void child_signals(void)
+{
+	sigset_t none;
+
+	for (int s = 1; s < NSIG; s++)
+		signal(s, SIG_DFL);
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
+/* FDS become 3, 4, ...; they may lie in that range already, so they are moved out of it first. */
+static int child_descriptors(const struct helper *h)
+{
+	int moved[16], null = open("/dev/null", O_RDWR);
+
+	if (null < 0 || dup2(null, STDIN_FILENO) < 0 || dup2(null, STDOUT_FILENO) < 0)
+		return -1;
+	if (h->n_fds > sizeof(moved) / sizeof(*moved))
+		return -1;
+	for (size_t i = 0; i < h->n_fds; i++)
+		if ((moved[i] = fcntl(h->fds[i], F_DUPFD, FIRST_FD + (int)h->n_fds)) < 0)
+			return -1;
+	for (size_t i = 0; i < h->n_fds; i++)
+		if (dup2(moved[i], FIRST_FD + (int)i) < 0)
+			return -1;
+	close_from(FIRST_FD + (int)h->n_fds);
+	return 0;
+}
+
+/* Irreversible; the order is that of launch.c, for the same reasons. */
+static int child_identity(const struct helper *h)
+{
+	struct __user_cap_header_struct head = {.version = _LINUX_CAPABILITY_VERSION_3};
+	struct __user_cap_data_struct none[2] = {0};
+
+	for (unsigned c = 0; c < 64; c++)
+		if (h->id->privileged && prctl(PR_CAPBSET_READ, c) == 1 &&
+			prctl(PR_CAPBSET_DROP, c) < 0)
+			return -1;
+	if (h->id->privileged && (setgroups(h->n_groups, h->groups) < 0 ||
+					 setresgid(h->id->gid, h->id->gid, h->id->gid) < 0 ||
+					 setresuid(h->id->uid, h->id->uid, h->id->uid) < 0))
+		return -1;
+	if (syscall(SYS_capset, &head, none) < 0)
+		return -1;
+	return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+}
+
+static char *const *child_environment(void)
+{
+	static const char *const names[] = {
+		"FLAGMAN_LOG", "JOURNAL_STREAM", "ASAN_OPTIONS", "UBSAN_OPTIONS", "LSAN_OPTIONS"};
+	static char path[] = "PATH=/usr/sbin:/usr/bin:/sbin:/bin";
+	static char *environment[16];
+	size_t n = 0;
+
+	environment[n++] = path;
+	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
+		const char *value = getenv(names[i]);
+		if (value && asprintf(&environment[n], "%s=%s", names[i], value) >= 0)
+			n++;
+	}
+	environment[n] = NULL;
+	return environment;
+}
+
+static _Noreturn void child(const struct helper *h, const char *path, pid_t parent)
+{
+	char *const *environment = child_environment();
+
+	child_signals();
+	if (setsid() < 0 || chdir("/") < 0 || child_descriptors(h) < 0 ||
+		(h->id && child_identity(h) < 0) ||
+		(h->death_signal && prctl(PR_SET_PDEATHSIG, h->death_signal) < 0)) {
+		fprintf(stderr, "flagmand: can't set up %s: %s\n", path, strerror(errno));
+		_exit(EXIT_NO_SETUP);
+	}
+	if (h->death_signal && getppid() != parent)
+		_exit(EXIT_NO_SETUP);
+	execve(path, (char **)(uintptr_t)h->argv, environment);
+	fprintf(stderr, "flagmand: can't start %s: %s\n", path, strerror(errno));
+	_exit(EXIT_NO_EXEC);
+}
+
+pid_t spawn_helper(const struct helper *h)
+{
+	const char *path = spawn_path(h->argv[0]);
+	pid_t parent = getpid(), pid = fork();
+
+	if (pid == 0)
+		child(h, path, parent);
+	return pid < 0 ? -errno : pid;
+}

@@ -1,0 +1,238 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * EXEC_START, from request to answer.  The order is the design's: decide; look at the payload;
+ * claim; give the payload; start; answer.  Whatever fails before the claim leaves nothing behind;
+ * whatever fails after it is the run's end.
+ *
+ * This is what a press waits for: no file is read here (but an environment-file, where one is
+ * configured), no name looked up, nothing logged before the command runs.
+ */
+#include "executor/executor.h"
+
+#include "common/fd.h"
+#include "common/log.h"
+#include "common/text.h"
+#include "executor/custody.h"
+#include "executor/policy.h"
+#include "executor/specify.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+struct start {
+	const struct exec_start *request;
+	struct order order;
+	struct ready ready;
+	struct specified specified;
+	int payload; /* or -1 */
+	struct exec_started answer;
+};
+
+static bool is_no_room(int error)
+{
+	return error == -ENOSPC || error == -EDQUOT || error == -EROFS;
+}
+
+static enum start_result fail(struct start *s, int error, const char *what)
+{
+	s->answer.error = -error;
+	if (!*s->answer.why)
+		snprintf(s->answer.why, sizeof(s->answer.why), "%s: %s", what, strerror(-error));
+	return is_no_room(error) ? START_NO_ROOM : START_ERROR;
+}
+
+static enum start_result decide(struct executor *x, struct start *s)
+{
+	const struct policy_facts facts = {
+		.privileged = x->id.privileged,
+		.own_uid = x->id.privileged ? 0 : x->id.uid,
+		.permitted = x->id.permitted,
+		.live = x->runs.n,
+		.max_runs = x->generations ? x->generations->config->settings.max_runs : 0,
+	};
+
+	return policy_decide(s->request, generation_find(x->generations, s->request->generation),
+		&facts, &s->order, s->answer.why, sizeof(s->answer.why));
+}
+
+static enum start_result look_at_payload(struct executor *x, struct start *s)
+{
+	const struct generation *g = generation_find(x->generations, s->request->generation);
+	const char *why = NULL;
+
+	if (!s->request->payload)
+		return START_OK;
+	s->payload = custody_open(
+		&g->bases[g->boards[s->order.board].base], &s->request->token, x->id.uid, &why);
+	if (s->payload >= 0)
+		return START_OK;
+	s->answer.error = -s->payload;
+	snprintf(s->answer.why, sizeof(s->answer.why), "the payload %s", why);
+	return START_REFUSED;
+}
+
+static enum start_result prepare(struct executor *x, struct start *s)
+{
+	struct specify_facts f = {.id = &x->id, .nofile = x->nofile};
+	int r = pool_take(&x->pool, &s->ready);
+
+	if (r < 0)
+		return fail(s, r, "can't prepare a run");
+	f.notify = *s->ready.notify ? s->ready.notify : NULL;
+	r = specify(&s->order, &f, &s->specified, s->answer.why, sizeof(s->answer.why));
+	if (s->ready.cgroup >= 0)
+		s->specified.spec.flags |= SPEC_CGROUP;
+	buf_reset(&x->spec);
+	if (r == 0)
+		r = spec_encode(&x->spec, &s->specified.spec);
+	if (r < 0)
+		return fail(s, r, "can't describe the run");
+	return START_OK;
+}
+
+static enum start_result claim(struct executor *x, struct start *s)
+{
+	int r = claim_make(x->places.runs, s->ready.id, &s->request->token);
+
+	if (r == -EEXIST)
+		return START_SERVED;
+	if (r < 0)
+		return fail(s, r, "can't make the claim");
+	s->answer.claimed = now_realtime();
+	if (s->request->sync)
+		(void)fsync(x->places.runs);
+	else
+		x->unsynced = true;
+	return START_OK;
+}
+
+/* What only its user may use: the notification socket and the payload.  A payload that can't be
+ * given is a run that finds none: the claim is made, so it must not fail silently. */
+static void give(struct executor *x, struct start *s)
+{
+	const struct spec *spec = &s->specified.spec;
+	const char *why = NULL;
+
+	if (x->id.privileged && spec->uid != 0 && *s->ready.notify &&
+		fchownat(x->places.notify, s->ready.id, spec->uid, spec->gid, AT_SYMLINK_NOFOLLOW) <
+			0)
+		log_error("can't give the notification socket away: %s", strerror(errno));
+	if (s->payload >= 0 && custody_give(s->payload, spec->uid, spec->gid, &why) < 0)
+		log_error("run %llu: the payload %s", (unsigned long long)s->request->run, why);
+}
+
+static enum start_result launch(struct start *s, const struct buf *spec)
+{
+	int fds[SPEC_FDS_MAX], r;
+	size_t n = 0;
+
+	if (s->ready.cgroup >= 0)
+		fds[n++] = s->ready.cgroup;
+	if (s->specified.script >= 0)
+		fds[n++] = s->specified.script;
+	r = spec_send(s->ready.socket, spec->data, spec->len, fds, n);
+	return r < 0 ? fail(s, r, "the runner") : START_OK;
+}
+
+static void answer(struct executor *x, struct start *s, enum start_result result)
+{
+	const int fds[] = {s->ready.fds.status, s->ready.fds.output, s->ready.fds.alive};
+
+	s->answer.header.type = EXEC_STARTED;
+	s->answer.token = s->request->token;
+	s->answer.run = s->request->run;
+	s->answer.result = result;
+	agent_send(x, &s->answer, sizeof(s->answer), fds, result == START_OK ? 3 : 0);
+}
+
+/* The runs table takes over what the press no longer needs. */
+static void enter(struct executor *x, struct start *s)
+{
+	const struct how *how = s->order.action->how;
+	struct claim_plan plan = {
+		.version = CLAIM_VERSION,
+		.leftovers = how->leftovers,
+		.run = s->request->run,
+		.claimed = s->answer.claimed,
+		.deadline = how->timeout == USEC_INFINITY ? USEC_INFINITY
+							  : now_monotonic() + how->timeout,
+		.stop_grace = how->stop_grace,
+	};
+	int socket = steal_fd(&s->ready.socket);
+
+	snprintf(plan.id, sizeof(plan.id), "%s", s->ready.id);
+	snprintf(plan.boot, sizeof(plan.boot), "%s", boot_id());
+	memcpy(plan.success, how->success, sizeof(plan.success));
+	(void)runs_add(&x->runs, &s->request->token, &plan, &s->ready.fds, socket);
+	ready_close(&s->ready);
+	x->plans = true;
+	x->pool_failed = false;
+	chores_wake(x);
+	log_info("run %llu: %s/%s%s%s by %s (%s)", (unsigned long long)s->request->run,
+		s->order.group->object, s->order.group->name, *s->order.group->name ? "/" : "",
+		s->order.action->name, *s->request->user ? s->request->user : "somebody",
+		trigger_word((enum trigger)s->request->trigger));
+}
+
+/* Before the claim: the ready runner goes back, or away if the claim could not be made. */
+static void put_back(struct executor *x, struct start *s)
+{
+	if (*s->ready.id && x->pool.n < POOL_MAX)
+		x->pool.ready[x->pool.n++] = s->ready;
+	else if (*s->ready.id)
+		pool_drop(&x->pool, &s->ready);
+}
+
+/* After the claim: it stands, but its runner is gone; the adopter's rule applies. */
+static void abandon(struct executor *x, struct start *s)
+{
+	const struct run run = {.token = s->request->token, .plan.run = s->request->run};
+	const struct run_end end = {.kind = END_INTERRUPTED};
+
+	tell_ended(&run, &end, x);
+	ready_tidy(&x->pool, s->ready.id);
+	ready_close(&s->ready);
+	log_error("run %llu: %s", (unsigned long long)s->request->run, s->answer.why);
+	x->pool_failed = false;
+	chores_wake(x);
+}
+
+void start_run(struct executor *x, const struct exec_start *request)
+{
+	static struct log_limit limit;
+	struct start s = {
+		.request = request,
+		.ready = {.dir = -1, .socket = -1, .cgroup = -1, .fds = CLAIM_FDS_NONE},
+		.specified = {.script = -1},
+		.payload = -1,
+	};
+	enum start_result r = decide(x, &s);
+
+	if (r == START_OK)
+		r = look_at_payload(x, &s);
+	if (r == START_OK)
+		r = prepare(x, &s);
+	if (r == START_OK)
+		r = claim(x, &s);
+	if (r != START_OK) {
+		put_back(x, &s);
+		answer(x, &s, r);
+		if (r != START_BUSY && r != START_SERVED)
+			log_limited(&limit, "run %llu is not started: %s",
+				(unsigned long long)request->run, s.answer.why);
+	} else {
+		give(x, &s);
+		r = launch(&s, &x->spec);
+		answer(x, &s, START_OK);
+		if (r == START_OK)
+			enter(x, &s);
+		else
+			abandon(x, &s);
+	}
+	close_fd(s.payload);
+	specified_done(&s.specified);
+}
