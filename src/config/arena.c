@@ -6,7 +6,7 @@
 #include <string.h>
 
 #define BLOCK_SIZE (64U * 1024)
-#define ALIGNMENT  16U
+#define ALIGNMENT  8U
 
 struct block {
 	struct block *next;
@@ -126,14 +126,21 @@ void *arena_alloc(struct config_arena *a, size_t size)
 	return take(a, size ? size : 1, size >= ALIGNMENT ? ALIGNMENT : sizeof(void *));
 }
 
+/* Eight bytes at a time: whole structs are hashed, once for each action. */
 static uint32_t hash_bytes(const void *data, size_t len)
 {
 	const unsigned char *p = data;
-	uint32_t h = 2166136261U;
+	uint64_t h = 0xcbf29ce484222325ULL ^ len, word;
 
-	for (size_t i = 0; i < len; i++)
-		h = (h ^ p[i]) * 16777619U;
-	return h;
+	for (; len >= sizeof(word); p += sizeof(word), len -= sizeof(word)) {
+		memcpy(&word, p, sizeof(word));
+		h = (h ^ word) * 0x9e3779b97f4a7c15ULL;
+		h ^= h >> 32;
+	}
+	word = 0;
+	memcpy(&word, p, len);
+	h = (h ^ word) * 0x9e3779b97f4a7c15ULL;
+	return (uint32_t)(h >> 32);
 }
 
 static bool grow_table(struct config_arena *a)
@@ -160,26 +167,52 @@ static bool grow_table(struct config_arena *a)
 	return true;
 }
 
-/* TERMINATED tells strings from structs: the two never share a slot. */
+static uint32_t hash_entry(const void *data, size_t len, bool terminated)
+{
+	return hash_bytes(data, len) * 2 + terminated; /* strings and structs share no slot */
+}
+
+/* Its slot, or the free one where it would go; NULL: there is no table. */
+static struct slot *find_slot(const struct config_arena *a, const void *data, size_t len,
+	uint32_t hash)
+{
+	size_t i = hash & (a->n_slots - 1);
+
+	if (!a->n_slots)
+		return NULL;
+	for (; a->slots[i].data; i = (i + 1) & (a->n_slots - 1))
+		if (a->slots[i].hash == hash && a->slots[i].len == len &&
+			memcmp(a->slots[i].data, data, len) == 0)
+			break;
+	return &a->slots[i];
+}
+
 static void *intern(struct config_arena *a, const void *data, size_t len, bool terminated)
 {
-	uint32_t hash = hash_bytes(data, len) * 2 + terminated;
-	size_t i;
+	uint32_t hash = hash_entry(data, len, terminated);
+	struct slot *slot;
 	char *copy;
 
 	if (len > UINT32_MAX || (a->n_used * 4 >= a->n_slots * 3 && !grow_table(a)))
 		return NULL;
-	for (i = hash & (a->n_slots - 1); a->slots[i].data; i = (i + 1) & (a->n_slots - 1))
-		if (a->slots[i].hash == hash && a->slots[i].len == len &&
-			memcmp(a->slots[i].data, data, len) == 0)
-			return (void *)(uintptr_t)a->slots[i].data;
+	slot = find_slot(a, data, len, hash);
+	if (slot->data)
+		return (void *)(uintptr_t)slot->data;
 	copy = terminated ? take(a, len + 1, 1) : arena_alloc(a, len);
 	if (!copy)
 		return NULL;
 	memcpy(copy, data, len);
-	a->slots[i] = (struct slot){copy, (uint32_t)len, hash};
+	*slot = (struct slot){copy, (uint32_t)len, hash};
 	a->n_used++;
 	return copy;
+}
+
+bool arena_has(const struct config_arena *a, const char *s)
+{
+	size_t len = strlen(s);
+	const struct slot *slot = find_slot(a, s, len, hash_entry(s, len, true));
+
+	return slot && slot->data;
 }
 
 char *arena_intern(struct config_arena *a, const char *s, size_t len)

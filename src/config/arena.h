@@ -26,6 +26,7 @@ void *arena_alloc(struct config_arena *a, size_t size);
 /* The one copy of these bytes, with a NUL behind; never to be written to. */
 char *arena_intern(struct config_arena *a, const char *s, size_t len);
 char *arena_string(struct config_arena *a, const char *s);
+bool arena_has(const struct config_arena *a, const char *s);
 /* The one copy of SIZE bytes at DATA, aligned for anything: structs, arrays of interned pointers.
  * Padding takes part in the comparison, so zero a struct before it is filled. */
 const void *arena_unique(struct config_arena *a, const void *data, size_t size);

@@ -32,80 +32,99 @@ static const char *const doors[] = {
 	"systemd-network", "tape", "tty", "utmp", "uucp", "vboxusers", "wheel", NULL,
 };
 
-static bool check_press_group(struct loader *l, const struct group *g)
+static bool check_press_group(struct loader *l, const struct merged *m)
 {
+	const struct group *g = &m->group;
+	const struct place at = merged_place(m, KEY_DIRECTORY_GROUP);
 	char buf[24];
 	const char *name;
 
 	if (!l->options->privileged)
 		return l->hooks->own_group(g->dir_gid) ||
-		       wrong_at(l, &g->place,
+		       wrong_at(l, &at,
 			       "directory.group: this service is not run by root, and its user is not in "
 			       "that group");
 	name = group_name(l, g->dir_gid, buf);
 	if (g->dir_gid == 0)
-		return wrong_at(l, &g->place,
+		return wrong_at(l, &at,
 			"directory.group is root: flagman joins this group, and must not be in root's; "
 			"make a group of those who may press");
 	for (size_t i = 0; doors[i]; i++)
 		if (strcmp(doors[i], name) == 0)
-			return wrong_at(l, &g->place,
+			return wrong_at(l, &at,
 				"directory.group is %s, which opens other doors of the system: flagman "
 				"joins this group, and so do all who may press; make a group of its own",
 				name);
 	return true;
 }
 
-static bool check_directory_mode(struct loader *l, const struct group *g)
+static bool check_directory_mode(struct loader *l, const struct merged *m)
 {
+	const struct group *g = &m->group;
+	const struct place at = merged_place(m, KEY_DIRECTORY_MODE);
 	unsigned mode = g->dir_mode;
 
 	if (mode & 0002)
-		return wrong_at(l, &g->place, "directory.mode %04o lets everybody on this machine press",
+		return wrong_at(l, &at, "directory.mode %04o lets everybody on this machine press",
 			mode);
 	if (mode & S_ISUID)
-		return wrong_at(l, &g->place, "directory.mode %04o: a set-user-id bit means nothing here",
+		return wrong_at(l, &at, "directory.mode %04o: a set-user-id bit means nothing here",
 			mode);
 	if (mode & S_ISVTX)
-		return wrong_at(l, &g->place,
+		return wrong_at(l, &at,
 			"directory.mode %04o: with the sticky bit only the owner could press", mode);
 	if ((mode & 0700) != 0700)
-		return wrong_at(l, &g->place, "directory.mode %04o locks the owner out", mode);
+		return wrong_at(l, &at, "directory.mode %04o locks the owner out", mode);
 	if (g->access == ACCESS_PRESS_ONLY && mode != 0755)
-		return wrong_at(l, &g->place,
+		return wrong_at(l, &at,
 			"directory.mode %04o: with access: press-only it is 0755, and Samba's ACL says who "
 			"may press",
 			mode);
 	if (g->access == ACCESS_GROUP && (mode & 0070) != 0070)
-		return wrong_at(l, &g->place,
+		return wrong_at(l, &at,
 			"directory.mode %04o: the group can't press, as it can't write; set 0770, or "
 			"access: press-only",
 			mode);
 	return true;
 }
 
-static bool check_owners(struct loader *l, const struct group *g, const struct key_set *set)
+static bool check_file_mode(struct loader *l, const struct merged *m)
 {
-	if (g->access == ACCESS_PRESS_ONLY && g->dir_uid != l->options->agent_uid)
-		return wrong_at(l, &g->place,
-			"directory.user: with access: press-only the directory belongs to flagman's user; "
-			"leave it out");
-	if (!l->options->privileged &&
-		(g->dir_uid != l->options->trusted_uid ||
-			(g->file_uid_set && g->file_uid != l->options->trusted_uid)))
-		return wrong_at(l, &g->place,
-			"directory.user, file.user: this service is not run by root and can't give files "
-			"away; leave them out");
-	if (!l->options->privileged && key_set_has(set, KEY_FILE_GROUP) &&
-		!l->hooks->own_group(g->file_gid))
-		return wrong_at(l, &g->place,
-			"file.group: this service is not run by root, and its user is not in that group");
+	const struct group *g = &m->group;
+	const struct place at = merged_place(m, KEY_FILE_MODE);
+
 	if (g->file_mode & ~(mode_t)0777)
-		return wrong_at(l, &g->place, "file.mode %04o: a flag is no program",
+		return wrong_at(l, &at, "file.mode %04o: a flag has no set-id and no sticky bit",
 			(unsigned)g->file_mode);
 	if (g->file_mode & 0111)
-		return wrong_at(l, &g->place, "file.mode %04o: a flag is no program; leave the x out",
+		return wrong_at(l, &at, "file.mode %04o: a flag is no program; leave the x out",
 			(unsigned)g->file_mode);
+	return true;
+}
+
+static bool check_owners(struct loader *l, const struct merged *m)
+{
+	const struct group *g = &m->group;
+	const struct place at = merged_place(m, KEY_DIRECTORY_USER);
+	const struct place user = merged_place(m, KEY_FILE_USER), group = merged_place(m, KEY_FILE_GROUP);
+
+	if (g->access == ACCESS_PRESS_ONLY && g->dir_uid != l->options->agent_uid)
+		return wrong_at(l, &at,
+			"directory.user: with access: press-only the directory belongs to flagman's user; "
+			"leave it out");
+	if (l->options->privileged)
+		return true;
+	if (g->dir_uid != l->options->trusted_uid)
+		return wrong_at(l, &at,
+			"directory.user: this service is not run by root and can't give files away; leave "
+			"it out");
+	if (g->file_uid_set && g->file_uid != l->options->trusted_uid)
+		return wrong_at(l, &user,
+			"file.user: this service is not run by root and can't give files away; leave it "
+			"out");
+	if (key_set_has(&m->set, KEY_FILE_GROUP) && !l->hooks->own_group(g->file_gid))
+		return wrong_at(l, &group,
+			"file.group: this service is not run by root, and its user is not in that group");
 	return true;
 }
 
@@ -186,12 +205,14 @@ static bool only_delete(struct loader *l, struct action *a)
 	return a->press != NULL;
 }
 
-static bool check_press_only(struct loader *l, struct group *g, const struct key_set *set)
+static bool check_press_only(struct loader *l, struct merged *m)
 {
+	struct group *g = &m->group;
+	const struct place at = merged_place(m, KEY_RUN_FOLDER);
 	bool ok = true;
 
-	if (key_set_has(set, KEY_RUN_FOLDER))
-		ok = wrong_at(l, &g->place, "run-folder: with access: press-only there is none");
+	if (key_set_has(&m->set, KEY_RUN_FOLDER))
+		ok = wrong_at(l, &at, "run-folder: with access: press-only there is none");
 	for (size_t i = 0; i < g->n_actions; i++)
 		ok = only_delete(l, &g->actions[i]) && ok;
 	return ok;
@@ -251,9 +272,11 @@ static bool check_drop_folder(struct loader *l, const struct group *g, const str
 	return check_folder(l, g, &a->place, folder);
 }
 
-static bool check_names(struct loader *l, const struct group *g)
+static bool check_names(struct loader *l, const struct merged *m)
 {
-	bool ok = !g->run_folder || check_folder(l, g, &g->place, g->run_folder);
+	const struct group *g = &m->group;
+	const struct place at = merged_place(m, KEY_RUN_FOLDER);
+	bool ok = !g->run_folder || check_folder(l, g, &at, g->run_folder);
 
 	for (size_t i = 0; i < g->n_actions; i++) {
 		const struct action *a = &g->actions[i];
@@ -271,16 +294,19 @@ static const char *label(const struct group *g, enum state s)
 }
 
 /* Two states that look alike could not be told apart, by people or when a name is read back. */
-static bool check_labels(struct loader *l, const struct group *g)
+static bool check_labels(struct loader *l, const struct merged *m)
 {
+	const struct group *g = &m->group;
+	const struct place at = merged_place(m, KEY_LABELS);
+
 	for (enum state s = STATE_READY + 1; s < STATE_MAX_; s++) {
 		const char *word = label(g, s);
 
 		if (word[strlen(word) - 1] == '%')
-			return wrong_at(l, &g->place, "the label \"%s\" ends in %%, as progress does", word);
+			return wrong_at(l, &at, "the label \"%s\" ends in %%, as progress does", word);
 		for (enum state t = STATE_READY + 1; t < s; t++)
 			if (same_name(word, label(g, t)))
-				return wrong_at(l, &g->place,
+				return wrong_at(l, &at,
 					"the label \"%s\" is that of %s and of %s", word, state_word(t),
 					state_word(s));
 	}
@@ -301,37 +327,65 @@ static bool check_required(struct loader *l, const struct group *g, const struct
 }
 
 /* What is the same for all groups that share a directory and its owners is looked at once. */
-static bool check_place(struct loader *l, const struct group *g)
+static bool check_place(struct loader *l, const struct merged *m)
 {
+	const struct group *g = &m->group;
 	const struct checked_place key = {g->path, g->dir_uid, g->dir_gid};
 
 	for (size_t i = 0; i < l->n_places; i++)
 		if (l->places[i].path == key.path && l->places[i].uid == key.uid &&
 			l->places[i].gid == key.gid)
 			return true;
-	if (!check_share_path(l, g) || !check_press_group(l, g))
+	if (!check_share_path(l, m) || !check_press_group(l, m))
 		return false;
 	if (l->n_places < PLACES_MAX)
 		l->places[l->n_places++] = key;
 	return true;
 }
 
-bool check_group(struct loader *l, struct group *g, const struct key_set *set)
+bool check_group(struct loader *l, struct merged *m)
 {
+	struct group *g = &m->group;
 	bool ok;
 
-	if (!check_required(l, g, set))
+	if (!check_required(l, g, &m->set))
 		return false;
-	fill_owners(l, g, set);
-	ok = g->access != ACCESS_PRESS_ONLY || check_press_only(l, g, set);
-	fill_names(l, g, set);
-	ok = check_place(l, g) && ok;
-	ok = check_directory_mode(l, g) && ok;
-	ok = check_owners(l, g, set) && ok;
-	ok = check_names(l, g) && ok;
+	fill_owners(l, g, &m->set);
+	ok = g->access != ACCESS_PRESS_ONLY || check_press_only(l, m);
+	fill_names(l, g, &m->set);
+	ok = check_place(l, m) && ok;
+	ok = check_directory_mode(l, m) && ok;
+	ok = check_file_mode(l, m) && ok;
+	ok = check_owners(l, m) && ok;
+	ok = check_names(l, m) && ok;
 	if (g->labels != l->good_labels)
-		ok = check_labels(l, g) && ok;
+		ok = check_labels(l, m) && ok;
 	if (ok)
 		l->good_labels = g->labels;
 	return ok;
+}
+
+/* Where it is, who may press and what the actions are called is all that is left of it. */
+bool check_misconfigured(struct loader *l, struct merged *m)
+{
+	struct group *g = &m->group;
+	struct key_set kept = {0};
+	size_t n = 0;
+
+	if (!check_required(l, g, &m->set))
+		return false;
+	key_set_add(&kept, KEY_DIRECTORY_PATH);
+	if (key_set_has(&m->set, KEY_DIRECTORY_GROUP))
+		key_set_add(&kept, KEY_DIRECTORY_GROUP);
+	if (key_set_has(&m->set, KEY_DIRECTORY_ACCESS))
+		key_set_add(&kept, KEY_DIRECTORY_ACCESS);
+	fill_owners(l, g, &kept);
+	fill_names(l, g, &kept);
+	if (!check_place(l, m))
+		return false;
+	for (size_t i = 0; i < g->n_actions; i++)
+		if (check_action_name(l, g, &g->actions[i]))
+			g->actions[n++] = g->actions[i];
+	g->n_actions = n;
+	return n > 0;
 }

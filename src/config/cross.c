@@ -27,6 +27,8 @@ static void lose(struct loader *l, struct merged *loser)
 static void clash(struct loader *l, struct merged *a, struct merged *b)
 {
 	struct merged *winner = beats(a, b) ? a : b, *loser = winner == a ? b : a;
+	const struct place path = merged_place(loser, KEY_DIRECTORY_PATH);
+	const struct place its_path = merged_place(winner, KEY_DIRECTORY_PATH);
 	const char *other = place_words(l, &winner->group.place);
 	const struct group *g = &loser->group, *w = &winner->group;
 	bool mute = l->mute;
@@ -41,9 +43,9 @@ static void clash(struct loader *l, struct merged *a, struct merged *b)
 		wrong_at(l, &g->place, "the object %s differs only in case from %s in %s", g->object,
 			w->object, other);
 	else if (strcmp(g->path, w->path) == 0)
-		wrong_at(l, &g->place,
+		wrong_at(l, &path,
 			"two groups of object %s have the same directory.path; the other is in %s",
-			g->object, other);
+			g->object, place_words(l, &its_path));
 	else
 		wrong_at(l, &g->place, "the group \"%s\" differs only in case from \"%s\" in %s",
 			g->name, w->name, other);
@@ -110,6 +112,7 @@ static void check_nested(struct loader *l, struct merged *groups, size_t n, stru
 	const char *path = g->group.path;
 
 	for (size_t len = strlen(path); len > 0; len--) {
+		const struct place at = merged_place(g, KEY_DIRECTORY_PATH);
 		struct merged *outer;
 
 		if (path[len] != '\0' && path[len] != '/')
@@ -121,7 +124,7 @@ static void check_nested(struct loader *l, struct merged *groups, size_t n, stru
 		l->mute = g->rank != 0;
 		l->object = g->group.object;
 		l->group = g->group.name;
-		wrong_at(l, &g->group.place,
+		wrong_at(l, &at,
 			"directory.path %s lies in the directory of object %s, which is in %s", path,
 			outer->group.object, place_words(l, &outer->group.place));
 		l->mute = false;

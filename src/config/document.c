@@ -57,6 +57,7 @@ static bool read_labels(struct loader *l, const struct node *v, struct fragment 
 	if (!want_map(l, "labels", v) || !read_table(l, v, IN_LABELS, &s))
 		return false;
 	f->group.labels = (char **)(uintptr_t)arena_unique(l->arena, labels, sizeof(labels));
+	f->spots[KEY_LABELS - KEY_GROUP_NAME] = (struct spot){v->line, v->column};
 	return f->group.labels != NULL;
 }
 
@@ -129,7 +130,7 @@ static void read_actions(struct loader *l, struct fragment *f, const struct node
 	}
 	if (v->n == 0)
 		wrong(l, v, "actions is empty");
-	f->group.actions = arena_alloc(l->arena, (v->n + 1) * sizeof(*f->group.actions));
+	f->group.actions = arena_alloc(l->arena, v->n * sizeof(*f->group.actions));
 	for (uint32_t i = 0; f->group.actions && i < v->n; i++)
 		read_one(l, f, v->items[i], base);
 }
@@ -144,7 +145,7 @@ struct whole {
 static void read_keys(struct loader *l, struct fragment *f, const struct node *map)
 {
 	struct draft base;
-	struct scope s = {.group = &f->group, .draft = &base, .set = &f->set};
+	struct scope s = {.group = &f->group, .draft = &base, .set = &f->set, .spots = f->spots};
 	const struct node *v;
 
 	memcpy(&base, &l->defaults, sizeof(base));
@@ -153,8 +154,8 @@ static void read_keys(struct loader *l, struct fragment *f, const struct node *m
 	read_part(l, &s, KEY_DIRECTORY);
 	read_part(l, &s, KEY_FILE);
 	v = scope_find(&s, KEY_LABELS);
-	if (v)
-		read_labels(l, v, f);
+	if (v && !read_labels(l, v, f))
+		key_set_remove(&f->set, KEY_LABELS);
 	read_defaults(l, &s);
 	v = scope_find(&s, KEY_ACTIONS);
 	if (v)
@@ -208,6 +209,8 @@ static bool read_groups(struct loader *l, const struct node *v, struct whole *w)
 		return true;
 	if (v->kind != NODE_LIST)
 		return read_group_map(l, v, w);
+	if (v->n == 0)
+		return wrong(l, v, "action-group has no group in it");
 	w->several = v->n > 1;
 	for (uint32_t i = 0; i < v->n; i++)
 		read_group_map(l, v->items[i], w);

@@ -64,7 +64,8 @@ int loader_start(struct loader *l, const struct config_options *options)
 	c->arena = l->arena = arena_new();
 	l->scratch = arena_new();
 	l->temporary = arena_new();
-	if (!l->arena || !l->scratch || !l->temporary)
+	l->names = arena_new();
+	if (!l->arena || !l->scratch || !l->temporary || !l->names)
 		return -ENOMEM;
 	l->file = "";
 	if (!read_defaults(l))
@@ -77,6 +78,7 @@ void loader_finish(struct loader *l)
 {
 	arena_free(l->scratch);
 	arena_free(l->temporary);
+	arena_free(l->names);
 	free(l->problems);
 	free(l->fragments);
 	free(l->broken);

@@ -43,7 +43,14 @@ struct disc {
 	bool verify, eject, blank, dummy, multi_session, close;
 };
 
+/* Where the value of a key of the group stands; line 0: nowhere. */
+struct spot {
+	unsigned line, column;
+};
+#define SPOTS (KEY_LABELS - KEY_GROUP_NAME + 1)
+
 struct fragment {
+	struct spot spots[SPOTS];
 	struct group group;	/* what was said; the rest is zero */
 	struct key_set set;	/* keys of the group that were said */
 	char *message;		/* the first error, whole; NULL: good */
@@ -68,6 +75,7 @@ struct scope {
 	struct drop *drop;
 	struct disc *disc;
 	struct settings *settings;
+	struct spot *spots; /* of the group's keys, or NULL */
 	char **labels; /* STATE_MAX_ of them */
 	char **plain;  /* one text that has no home */
 	struct key_set *set; /* keys said; those of a draft go into its own set */
@@ -125,12 +133,15 @@ struct loader {
 	char *text; /* of the file being read; kept for the next */
 	size_t text_len, text_cap;
 	struct group group_defaults;
+	bool systemd; /* valid once there is a service_program */
+	const char *service_program;
 	char **good_labels; /* those that were found good last */
 	struct checked_place places[PLACES_MAX]; /* directories that were found good */
 	size_t n_places;
 	char **checked; /* paths (interned) of programs that are there; sorted by address */
 	size_t n_checked;
 	struct config_arena *temporary; /* until the load is over */
+	struct config_arena *names;	/* those that were found good, also until then */
 	int error; /* -ENOMEM sticks */
 };
 

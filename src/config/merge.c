@@ -121,32 +121,57 @@ static const struct key labels_key = {
 	.offset = offsetof(struct group, labels),
 };
 
+static struct place spot_place(const struct fragment *f, enum key_id id)
+{
+	const struct spot *spot = &f->spots[id - KEY_GROUP_NAME];
+	struct place p = f->group.place;
+
+	if (spot->line && !f->old) {
+		p.line = spot->line;
+		p.column = spot->column;
+	}
+	return p;
+}
+
+struct place merged_place(const struct merged *m, enum key_id id)
+{
+	const struct place *p = &m->at[id - KEY_GROUP_NAME];
+
+	return p->file ? *p : m->group.place;
+}
+
 static bool merge_key(struct loader *l, struct merged *m, struct fragment *f, enum key_id id,
 	const struct key *k)
 {
-	const struct place *other = &m->first->group.place;
+	struct place here, there;
 
 	if (!key_set_has(&f->set, id))
 		return true;
+	here = spot_place(f, id);
 	if (!key_set_has(&m->set, id)) {
 		copy_slot(k, &m->group, &f->group);
 		key_set_add(&m->set, id);
+		m->at[id - KEY_GROUP_NAME] = here;
 		return true;
 	}
 	if (rank(f) != 0 || equal_slot(k, &m->group, &f->group))
 		return true;
-	return wrong_at(l, &f->group.place, "%s of object %s is not what it is in %s", k->name,
-		f->group.object, place_words(l, other));
+	there = merged_place(m, id);
+	return wrong_at(l, &here, "%s%s of object %s differs from that in %s",
+		k->where & IN_DIRECTORY ? "directory."
+		: k->where & IN_FILE	? "file."
+					: "",
+		k->name, f->group.object, place_words(l, &there));
 }
 
 static bool merge_keys(struct loader *l, struct merged *m, struct fragment *f)
 {
-	bool ok = merge_key(l, m, f, KEY_LABELS, &labels_key);
+	bool ok = true;
 
 	for (const struct key *k = schema; k < schema + KEY_N; k++)
 		if (k->home == HOME_GROUP && key_id(k) != KEY_GROUP_NAME)
 			ok = merge_key(l, m, f, key_id(k), k) && ok;
-	return ok;
+	return merge_key(l, m, f, KEY_LABELS, &labels_key) && ok;
 }
 
 /* One action more, unless it is there. */
@@ -253,7 +278,7 @@ static bool settle_group(struct loader *l, struct fragment **f, size_t n, struct
 		l->first = NULL;
 		l->object = m->group.object;
 		l->group = m->group.name;
-		ok = check_group(l, &m->group, &m->set);
+		ok = m->rank == 2 ? check_misconfigured(l, m) : check_group(l, m);
 		if (!ok)
 			mark_bad(l, &m->group, l->first);
 	}

@@ -13,7 +13,11 @@ struct merged {
 	const struct fragment *first; /* the one that counts most */
 	int rank;		      /* of that: 0 good, 1 old, 2 wrong */
 	bool lost;		      /* against another group */
+	struct place at[SPOTS];	      /* where its keys stand; file NULL: nowhere */
 };
+
+/* Where the value of a key of the group stands, or the group. */
+struct place merged_place(const struct merged *m, enum key_id id);
 
 /* What equal names have in common; lives as long as the load. */
 const char *fold(struct loader *l, const char *name);
@@ -24,10 +28,13 @@ void mark_bad(struct loader *l, const struct group *g, char *message);
 bool same_name(const char *a, const char *b);
 
 /* path.c: directory.path of G may hold flags. */
-bool check_share_path(struct loader *l, const struct group *g);
+bool check_share_path(struct loader *l, const struct merged *m);
 
 /* The defaults of a group, and what must hold for it as a whole.  False: it can't be used. */
-bool check_group(struct loader *l, struct group *g, const struct key_set *set);
+bool check_group(struct loader *l, struct merged *m);
+
+/* The same where all there is has errors: what can be shown is made to fit. */
+bool check_misconfigured(struct loader *l, struct merged *m);
 
 /* Groups against each other.  Those that lose are taken out of the list (which is sorted by object
  * and name), and their fragments marked.  True: there were some. */

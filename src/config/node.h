@@ -25,6 +25,9 @@
 
 #define YAML_DEPTH_MAX	24
 #define YAML_WEIGHT_MAX 1000000U /* values in one document, aliases followed */
+/* Both are looked through one by one; nothing here needs more. */
+#define YAML_ANCHORS_MAX 1000 /* in one document */
+#define YAML_MERGE_MAX	 512  /* keys of a mapping that has << */
 #define YAML_TOTAL_MAX	8000000U /* in all documents of a file */
 
 enum node_kind {
@@ -55,12 +58,25 @@ struct node {
 	};
 };
 
-/* Where and why the text is no YAML. */
+/* Bounds of ours, and what we do not take. */
+enum yaml_limit {
+	LIMIT_NONE,
+	LIMIT_MEMORY,
+	LIMIT_DEPTH,
+	LIMIT_WEIGHT,
+	LIMIT_TOTAL,
+	LIMIT_ANCHORS,
+	LIMIT_MERGES,
+	LIMIT_NUL,
+};
+
+/* Where and why the text is no YAML, or none for us. */
 struct yaml_trouble {
+	enum yaml_limit limit;	       /* else: libyaml's words */
 	unsigned line, column;	       /* from 1 */
 	unsigned began_line;	       /* where the thing that is wrong began; 0: unknown */
 	unsigned began_column;
-	const char *problem, *context; /* libyaml's words; context may be NULL */
+	const char *problem, *context; /* context may be NULL */
 	size_t offset;		       /* in bytes, for what is no UTF-8 */
 };
 

@@ -65,24 +65,25 @@ static bool is_trusted(const struct loader *l, const struct group *g, uid_t uid)
 }
 
 /* The path itself, where it exists. */
-static bool check_existing(struct loader *l, const struct group *g, const struct stat *st)
+static bool check_existing(struct loader *l, const struct group *g, const struct place *at,
+	const struct stat *st)
 {
 	char buf[24];
 
 	if (!S_ISDIR(st->st_mode))
-		return wrong_at(l, &g->place, "directory.path %s is no directory", g->path);
+		return wrong_at(l, at, "directory.path %s is no directory", g->path);
 	if (st->st_mode & 0002)
-		return wrong_at(l, &g->place,
+		return wrong_at(l, at,
 			"directory.path %s has mode %04o: everybody on this machine could write there; "
 			"chmod o-w it, or take a directory in it",
 			g->path, (unsigned)(st->st_mode & 07777));
 	if ((st->st_mode & 0020) && st->st_gid != g->dir_gid && st->st_gid != 0)
-		return wrong_at(l, &g->place,
+		return wrong_at(l, at,
 			"directory.path %s can be written by the group %s, which is not directory.group; "
 			"chgrp or chmod g-w it",
 			g->path, group_name(l, st->st_gid, buf));
 	if (!is_trusted(l, g, st->st_uid))
-		return wrong_at(l, &g->place,
+		return wrong_at(l, at,
 			"directory.path %s belongs to %s, who could replace what is in it; chown root it, "
 			"or name that user as directory.user",
 			g->path, user_name(l, st->st_uid, buf));
@@ -93,35 +94,34 @@ static bool check_existing(struct loader *l, const struct group *g, const struct
  * A directory above it: where everybody may write, the next one down could be put there by
  * anybody, unless it is there already, is held by the sticky bit, and belongs to one of us.
  */
-static bool check_above(struct loader *l, const struct group *g, const char *above,
-	const struct stat *st, const struct stat *child)
+static bool check_above(struct loader *l, const struct group *g, const struct place *at,
+	const char *above, const struct stat *st, const struct stat *child)
 {
 	if (!S_ISDIR(st->st_mode))
-		return wrong_at(l, &g->place, "directory.path %s: %s is no directory", g->path, above);
+		return wrong_at(l, at, "directory.path %s: %s is no directory", g->path, above);
 	if (!(st->st_mode & 0002))
 		return true;
 	if ((st->st_mode & S_ISVTX) && child && is_trusted(l, g, child->st_uid))
 		return true;
-	return wrong_at(l, &g->place,
+	return wrong_at(l, at,
 		"directory.path %s: everybody may write to %s, and could put something in its place; "
 		"take another one%s",
 		g->path, above, child ? "" : ", or make it first");
 }
 
-static bool check_chain(struct loader *l, const struct group *g)
+static bool check_chain(struct loader *l, const struct group *g, const struct place *at)
 {
 	struct stat st, child;
 	bool has_child = false;
 	char above[2048];
 	size_t n = strlen(g->path);
 
-	if (n >= sizeof(above))
-		return wrong_at(l, &g->place, "directory.path is longer than %zu bytes",
-			sizeof(above) - 1);
+	if (n >= sizeof(above)) /* read_path() has seen to it */
+		return false;
 	memcpy(above, g->path, n + 1);
 	if (l->hooks->stat(above, &child) == 0) {
 		has_child = true;
-		if (!check_existing(l, g, &child))
+		if (!check_existing(l, g, at, &child))
 			return false;
 	}
 	while (n > 1) {
@@ -131,7 +131,7 @@ static bool check_chain(struct loader *l, const struct group *g)
 		above[n] = '\0';
 		if (l->hooks->stat(above, &st) < 0)
 			continue;
-		if (!check_above(l, g, above, &st, has_child ? &child : NULL))
+		if (!check_above(l, g, at, above, &st, has_child ? &child : NULL))
 			return false;
 		child = st;
 		has_child = true;
@@ -139,18 +139,21 @@ static bool check_chain(struct loader *l, const struct group *g)
 	return true;
 }
 
-bool check_share_path(struct loader *l, const struct group *g)
+bool check_share_path(struct loader *l, const struct merged *m)
 {
+	const struct group *g = &m->group;
+	const struct place path = merged_place(m, KEY_DIRECTORY_PATH), *at = &path;
+
 	if (is_system(g->path))
-		return wrong_at(l, &g->place,
+		return wrong_at(l, at,
 			"directory.path %s is a directory of the system; take one of its own, such as "
 			"/srv/flagman",
 			g->path);
 	if (strstr(g->path, "/.flagman"))
-		return wrong_at(l, &g->place, "directory.path %s: .flagman is flagman's own", g->path);
+		return wrong_at(l, at, "directory.path %s: .flagman is flagman's own", g->path);
 	if (is_home(l, g->path))
-		return wrong_at(l, &g->place,
+		return wrong_at(l, at,
 			"directory.path %s is a home directory; take one in it, or such as /srv/flagman",
 			g->path);
-	return check_chain(l, g);
+	return check_chain(l, g, at);
 }

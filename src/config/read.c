@@ -142,9 +142,11 @@ static bool read_name(struct loader *l, const struct key *k, const struct node *
 
 	if (!want_scalar(l, k->name, v))
 		return false;
-	problem = name_problem(v->text);
+	/* Ten thousand objects have three names of actions between them. */
+	problem = arena_has(l->names, v->text) ? NULL : name_problem(v->text);
 	if (problem)
 		return wrong(l, v, "%s: \"%s\" %s", k->name, v->text, problem);
+	arena_string(l->names, v->text);
 	*(char **)slot = keep_nfc(l, v->text);
 	return *(char **)slot != NULL;
 }
@@ -333,20 +335,25 @@ static bool read_nice(struct loader *l, const struct key *k, const struct node *
 	return true;
 }
 
+/* A mode that somebody could mean: the owner may read and write, others no more than it. */
+static bool is_likely(unsigned long mode)
+{
+	unsigned long u = mode >> 6 & 7, g = mode >> 3 & 7, o = mode & 7;
+
+	return (u & 6) == 6 && (g & ~u) == 0 && (o & ~g) == 0 && mode <= 03777;
+}
+
 /* 504 is what PyYAML writes for 0o770, and 770 what people write. */
 static bool wrong_decimal_mode(struct loader *l, const struct key *k, const struct node *v)
 {
-	size_t n = strlen(v->text);
-	unsigned long x = strtoul(v->text, NULL, 10);
+	bool octal = v->text[strspn(v->text, "01234567")] == '\0';
 
-	if (v->text[strspn(v->text, "01234567")] == '\0' && (n == 3 || n == 4) && x != 504 &&
-		x != 416 && x != 432 && x != 511 && x != 436)
+	if (octal && is_likely(strtoul(v->text, NULL, 8)))
 		return wrong(l, v, "%s: write a mode with a leading 0: 0%s", k->name, v->text);
-	if (x <= 07777)
+	if (is_likely(strtoul(v->text, NULL, 10)))
 		return wrong(l, v,
-			"%s: a mode has a leading 0; %s is what some programs write for 0%lo, so "
-			"write 0%lo (or 0%s, if you mean that)",
-			k->name, v->text, x, x, v->text);
+			"%s: %s is what some programs write for 0%lo; write a mode with a leading 0: 0%lo",
+			k->name, v->text, strtoul(v->text, NULL, 10), strtoul(v->text, NULL, 10));
 	return wrong(l, v, "%s: \"%s\" is no mode; write it like 0770, 0o770 or u=rwx,g=rwx,o=",
 		k->name, v->text);
 }
@@ -369,8 +376,8 @@ static bool read_mode(struct loader *l, const struct key *k, const struct node *
 		return wrong(l, v, "%s: \"%s\" is no mode; write it like 0770, 0o770 or u=rwx,g=rwx,o=",
 			k->name, v->text);
 	if (k->high && mode > k->high)
-		return wrong(l, v, "%s: %s is too much; the most is %04" PRIo64, k->name, v->text,
-			k->high);
+		return wrong(l, v, "%s: %s is too much; the most is %04o", k->name, v->text,
+			(unsigned)k->high);
 	*(mode_t *)slot = mode;
 	return true;
 }
@@ -554,9 +561,16 @@ static bool read_capability(struct loader *l, const struct key *k, const struct 
 		return true;
 	}
 	near = nearest_capability(name);
-	if (near)
+	if (near) {
+		char upper[32];
+		size_t i;
+
+		for (i = 0; near[i] && i < sizeof(upper) - 1; i++)
+			upper[i] = (char)toupper((unsigned char)near[i]);
+		upper[i] = '\0';
 		return wrong(l, v, "%s: the capability \"%s\" is unknown; did you mean CAP_%s?",
-			k->name, word, near);
+			k->name, word, upper);
+	}
 	return wrong(l, v, "%s: the capability \"%s\" is unknown; see capabilities(7)", k->name, word);
 }
 
@@ -761,7 +775,7 @@ static bool read_environment(struct loader *l, const struct key *k, const struct
 		return wrong(l, v, "environment has more than %d variables", LIST_LIMIT);
 	if (ok && v->kind == NODE_MAP) {
 		ok = check_repeated(l, v);
-		for (uint32_t i = 0; i < v->n; i++)
+		for (uint32_t i = 0; i < v->n && (ok || n < LIST_LIMIT); i++)
 			ok = read_pair(l, &v->pairs[i], list, &n) && ok;
 	} else {
 		for (uint32_t i = 0; ok && i < n_entries(v); i++)
@@ -921,15 +935,16 @@ bool read_value(struct loader *l, const struct key *k, const struct node *v, str
 
 static bool unknown_key(struct loader *l, enum where w, const struct node *at)
 {
-	enum where elsewhere = schema_elsewhere(w, at->text);
-	const struct key *near = elsewhere ? NULL : schema_suggest(w, at->text);
+	enum where there = 0;
+	const struct key *elsewhere = schema_elsewhere(w, at->text, &there);
+	const struct key *near = schema_suggest(w, at->text);
 
-	if (near)
+	if (near && (!elsewhere || strcmp(elsewhere->name, at->text) != 0))
 		return wrong(l, at, "unknown key \"%s\" in %s; did you mean %s?", at->text,
 			where_name(w), near->name);
 	if (elsewhere)
-		return wrong(l, at, "%s does not stand in %s but in %s", at->text, where_name(w),
-			where_name(elsewhere));
+		return wrong(l, at, "%s does not stand in %s but in %s", elsewhere->name,
+			where_name(w), where_name(there));
 	if (strcmp(at->text, "<<") == 0)
 		return wrong(l, at, "<< merges a mapping, or a list of mappings; this is none");
 	return wrong(l, at, "unknown key \"%s\" in %s", at->text, where_name(w));
@@ -967,6 +982,8 @@ static bool read_key(struct loader *l, const struct node *map, const struct pair
 		s->found[s->n_found++] = (struct found){k, p->key, p->value};
 		return true;
 	}
+	if (s->spots && k->home == HOME_GROUP)
+		s->spots[key_id(k) - KEY_GROUP_NAME] = (struct spot){p->value->line, p->value->column};
 	if (s->draft && k->home == HOME_DRAFT)
 		key_set_add(&s->draft->set, key_id(k));
 	if (read_value(l, k, p->value, s))

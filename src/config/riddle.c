@@ -7,6 +7,7 @@
 #include "config/loader.h"
 
 #include <ctype.h>
+#include <errno.h>
 #include <string.h>
 
 struct line {
@@ -119,9 +120,14 @@ static bool encoding(struct loader *l, const struct yaml_trouble *t, struct plac
 
 	if (t->line)
 		return false;
+	/* libyaml blames the byte behind the one that promised more. */
+	for (int i = 0; i < 3 && offset > 0 && says(t, "trailing"); i++)
+		if ((unsigned char)l->text[--offset] >= 0xc0)
+			break;
 	at->line = at->column = 1;
 	for (size_t i = 0; i < offset; i++) {
-		at->column++;
+		if (((unsigned char)l->text[i] & 0xc0) != 0x80)
+			at->column++;
 		if (l->text[i] == '\n') {
 			at->line++;
 			at->column = 1;
@@ -187,6 +193,10 @@ static bool under_scalar(struct loader *l, const struct line *line, struct place
 		!has_plain_value(&above))
 		return false;
 	at->column = (unsigned)line->indent + 1;
+	if (has_hash(&above) && find_colon(line, line->indent) == line->len)
+		return !wrong_at(l, at,
+			"' #' in the line above begins a comment and ends the text there; put the text "
+			"in quotes");
 	return !wrong_at(l, at,
 		"this is indented below \"%.*s\", which has its value already; move it left, into "
 		"column %zu",
@@ -194,27 +204,37 @@ static bool under_scalar(struct loader *l, const struct line *line, struct place
 		above.text + above.indent, above.indent + 1);
 }
 
+/* "object:Apache" */
+static bool no_space(struct loader *l, const struct line *line, unsigned number, struct place *at)
+{
+	const char *colon = memchr(line->text, ':', line->len);
+
+	if (!colon || find_colon(line, 0) < line->len)
+		return false;
+	at->line = number;
+	at->column = (unsigned)(colon - line->text) + 1;
+	return !wrong_at(l, at, "a space is missing behind the colon");
+}
+
 static bool colons(struct loader *l, const struct yaml_trouble *t, struct place *at)
 {
 	struct line line = get_line(l, at->line), above;
+	unsigned number;
 	size_t first = find_colon(&line, line.indent);
 
 	if (says(t, "mapping values are not allowed") || says(t, "mapping keys are not allowed")) {
 		if (first + 1 < line.len && find_colon(&line, first + 1) < line.len)
 			return !wrong_at(l, at, "': ' stands within a text: put the text in quotes");
-		return under_scalar(l, &line, at);
+		number = line_above(l, at->line, &above);
+		return (number && no_space(l, &above, number, at)) || under_scalar(l, &line, at);
 	}
 	if (!says(t, "expected ':'"))
 		return false;
 	at->line = t->began_line ? t->began_line : at->line;
 	at->column = t->began_line ? t->began_column : at->column;
 	line = get_line(l, at->line);
-	if (memchr(line.text, ':', line.len) && find_colon(&line, 0) == line.len)
-		return !wrong_at(l, at, "a space is missing behind the colon");
-	if (line_above(l, at->line, &above) && has_hash(&above))
-		return !wrong_at(l, at,
-			"' #' in the line above begins a comment and ends the text there; put the text "
-			"in quotes");
+	if (no_space(l, &line, at->line, at) || under_scalar(l, &line, at))
+		return true;
 	return !wrong_at(l, at,
 		"this line is neither \"key: value\" nor an entry of a list that begins with \"- \"");
 }
@@ -236,7 +256,8 @@ static bool indentation(struct loader *l, const struct yaml_trouble *t, struct p
 			t->began_line, t->began_column);
 	if (says(t, "expected key") && behind)
 		return !wrong_at(l, at,
-			"something stands behind a text in quotes or behind a closing bracket");
+			"something stands behind a text in quotes or behind a closing bracket; within '...' a "
+			"quote is written twice");
 	if (says(t, "expected key") && under_scalar(l, &line, at))
 		return true;
 	if (says(t, "expected key"))
@@ -250,11 +271,42 @@ static bool indentation(struct loader *l, const struct yaml_trouble *t, struct p
 	return false;
 }
 
+static void limit(struct loader *l, enum yaml_limit limit, const struct place *at)
+{
+	switch (limit) {
+	case LIMIT_DEPTH:
+		wrong_at(l, at, "lists and mappings are nested more than %d deep", YAML_DEPTH_MAX);
+		break;
+	case LIMIT_WEIGHT:
+		wrong_at(l, at, "this is more than a million values, its aliases counted");
+		break;
+	case LIMIT_TOTAL:
+		wrong_at(l, at, "the file has more than eight million values, its aliases counted");
+		break;
+	case LIMIT_ANCHORS:
+		wrong_at(l, at, "there are more than %d anchors in this document", YAML_ANCHORS_MAX);
+		break;
+	case LIMIT_MERGES:
+		wrong_at(l, at, "more than %d keys are merged here", YAML_MERGE_MAX);
+		break;
+	case LIMIT_NUL:
+		wrong_at(l, at, "a text has a NUL character in it");
+		break;
+	default:
+		l->error = -ENOMEM;
+		break;
+	}
+}
+
 void riddle(struct loader *l, const struct yaml_trouble *t)
 {
 	struct place at = {.file = l->file, .line = t->line, .column = t->column};
 	struct line line;
 
+	if (t->limit != LIMIT_NONE) {
+		limit(l, t->limit, &at);
+		return;
+	}
 	if (encoding(l, t, &at))
 		return;
 	line = get_line(l, t->line);

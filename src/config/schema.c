@@ -175,13 +175,35 @@ const struct key *schema_suggest(enum where w, const char *name)
 	return best;
 }
 
-enum where schema_elsewhere(enum where w, const char *name)
+static const struct key *find_flat(enum where w, const char *flat)
 {
-	for (unsigned bit = 1; bit < WHERE_END_; bit <<= 1)
-		if (bit != (unsigned)w && schema_find((enum where)bit, name) &&
-			!schema_find((enum where)bit, name)->internal)
-			return (enum where)bit;
-	return 0;
+	char other[WORD_MAX + 1];
+
+	for (const struct key *k = schema; k < schema + KEY_N; k++) {
+		if (!(k->where & w) || k->internal)
+			continue;
+		flatten(k->name, other, sizeof(other));
+		if (strcmp(flat, other) == 0)
+			return k;
+	}
+	return NULL;
+}
+
+const struct key *schema_elsewhere(enum where w, const char *name, enum where *ret)
+{
+	char flat[WORD_MAX + 1];
+
+	flatten(name, flat, sizeof(flat));
+	/* What can't be a default is a key of an action first. */
+	for (unsigned bit = w == IN_COMMAND ? IN_ACTION : 1; bit < WHERE_END_; bit <<= 1) {
+		const struct key *k = bit == (unsigned)w ? NULL : find_flat((enum where)bit, flat);
+
+		if (k) {
+			*ret = (enum where)bit;
+			return k;
+		}
+	}
+	return NULL;
 }
 
 const char *nearest_word(const char *const *words, const char *wrong)

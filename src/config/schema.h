@@ -109,8 +109,8 @@ const struct key *schema_find(enum where w, const char *name);
 
 /* What NAME was probably meant to be in W: another spelling of a key or one typed wrongly; NULL. */
 const struct key *schema_suggest(enum where w, const char *name);
-/* The first place other than W where a key of this name may stand; 0: nowhere. */
-enum where schema_elsewhere(enum where w, const char *name);
+/* The key that NAME, in whatever spelling, is elsewhere, and the first place where; NULL: nowhere. */
+const struct key *schema_elsewhere(enum where w, const char *name, enum where *ret);
 /* The word of the NULL-terminated WORDS that is nearest to WRONG, if it is near; NULL. */
 const char *nearest_word(const char *const *words, const char *wrong);
 

@@ -197,23 +197,33 @@ static const char *without_suffix(const char *unit, char buf[static 256])
 	return buf;
 }
 
+/* systemctl(1) where systemd is PID 1, as sd_booted(3) finds out; looked for once. */
+static const char *service_program(struct loader *l)
+{
+	char found[300];
+	const char *program;
+
+	if (l->service_program)
+		return l->service_program;
+	l->systemd = l->hooks->is_directory("/run/systemd/system");
+	program = find_program(l, l->systemd ? "systemctl" : "service", found);
+	if (!program)
+		program = l->systemd ? "/usr/bin/systemctl" : "/usr/sbin/service";
+	l->service_program = arena_string(l->arena, program);
+	return program == found ? l->service_program : program;
+}
+
 static bool set_service(struct loader *l, struct action *a, const char *unit, int verb)
 {
-	char found[300], bare[256];
-	const char *word = schema[KEY_SERVICE_VERB].words[verb], *program;
+	const char *word = schema[KEY_SERVICE_VERB].words[verb], *program = service_program(l);
+	char bare[256];
 
 	a->type = ACTION_SERVICE;
-	if (l->hooks->is_directory("/run/systemd/system")) {
-		program = find_program(l, "systemctl", found);
-		return set_argv(l, a,
-			(const char *const[]){program ? program : "/usr/bin/systemctl", word, "--", unit},
-			4);
-	}
-	program = find_program(l, "service", found);
-	return set_argv(l, a,
-		(const char *const[]){program ? program : "/usr/sbin/service",
-			without_suffix(unit, bare), word},
-		3);
+	if (!program)
+		return false;
+	if (l->systemd)
+		return set_argv(l, a, (const char *const[]){program, word, "--", unit}, 4);
+	return set_argv(l, a, (const char *const[]){program, without_suffix(unit, bare), word}, 3);
 }
 
 static bool read_restart(struct loader *l, const struct key *k, const struct node *v,

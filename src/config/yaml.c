@@ -6,8 +6,6 @@
 #include <string.h>
 #include <yaml.h>
 
-#define ANCHORS_MAX 1000 /* in one document; recall() is a plain search */
-
 struct anchor {
 	const char *name;
 	const struct node *node;
@@ -34,7 +32,7 @@ struct yaml_reader {
 	size_t n_anchors, anchors_cap;
 	struct pending *stack;
 	size_t n_stack, stack_cap;
-	const char *limit; /* our own reason to stop */
+	enum yaml_limit limit; /* our own reason to stop */
 };
 
 struct yaml_reader *yaml_open(const char *text, size_t len, struct config_arena *arena)
@@ -82,7 +80,7 @@ static bool next_event(struct yaml_reader *r)
 	return r->has_event;
 }
 
-static bool stop(struct yaml_reader *r, const char *why)
+static bool stop(struct yaml_reader *r, enum yaml_limit why)
 {
 	r->limit = why;
 	return false;
@@ -106,7 +104,7 @@ static bool push(struct yaml_reader *r, const struct node *n)
 	struct pending *p = grow(r->stack, &r->stack_cap, r->n_stack, sizeof(*p));
 
 	if (!p)
-		return stop(r, "out of memory");
+		return stop(r, LIMIT_MEMORY);
 	r->stack = p;
 	p[r->n_stack++].node = n;
 	return true;
@@ -118,15 +116,15 @@ static bool remember(struct yaml_reader *r, const char *name, const struct node 
 
 	if (!name)
 		return true;
-	if (r->n_anchors >= ANCHORS_MAX)
-		return stop(r, "too many anchors");
+	if (r->n_anchors >= YAML_ANCHORS_MAX)
+		return stop(r, LIMIT_ANCHORS);
 	a = grow(r->anchors, &r->anchors_cap, r->n_anchors, sizeof(*a));
 	if (!a)
-		return stop(r, "out of memory");
+		return stop(r, LIMIT_MEMORY);
 	r->anchors = a;
 	a[r->n_anchors].name = arena_intern(r->arena, name, strlen(name));
 	a[r->n_anchors++].node = n;
-	return a[r->n_anchors - 1].name || stop(r, "out of memory");
+	return a[r->n_anchors - 1].name || stop(r, LIMIT_MEMORY);
 }
 
 static const struct node *recall(const struct yaml_reader *r, const char *name)
@@ -142,7 +140,7 @@ static struct node *new_node(struct yaml_reader *r, enum node_kind kind, const y
 	struct node *n = arena_alloc(r->arena, sizeof(*n));
 
 	if (!n) {
-		stop(r, "out of memory");
+		stop(r, LIMIT_MEMORY);
 		return NULL;
 	}
 	n->kind = kind;
@@ -157,7 +155,7 @@ static bool set_text(struct yaml_reader *r, struct node *n, const char *s, size_
 	char *copy = arena_alloc(r->arena, len + 1);
 
 	if (!copy)
-		return stop(r, "out of memory");
+		return stop(r, LIMIT_MEMORY);
 	memcpy(copy, s, len);
 	n->text = copy;
 	n->n = (uint32_t)len;
@@ -201,7 +199,7 @@ static struct node *scalar(struct yaml_reader *r)
 	if (!n)
 		return NULL;
 	if (memchr(e->data.scalar.value, '\0', e->data.scalar.length)) {
-		stop(r, "a text has a NUL character in it");
+		stop(r, LIMIT_NUL);
 		return NULL;
 	}
 	n->plain = e->data.scalar.style == YAML_PLAIN_SCALAR_STYLE;
@@ -268,8 +266,6 @@ static size_t merge_one(struct pair *pairs, size_t n, const struct node *map)
 	return n;
 }
 
-#define MERGE_MAX 512 /* keys; has_key() is a plain search, and no mapping here needs more */
-
 /* The pairs of a mapping from the stack's upper part, "<<" resolved: own keys win, then earlier. */
 static bool set_pairs(struct yaml_reader *r, struct node *map, size_t bottom)
 {
@@ -279,11 +275,11 @@ static bool set_pairs(struct yaml_reader *r, struct node *map, size_t bottom)
 	for (size_t i = bottom; i < r->n_stack; i += 2)
 		if (is_merge(r->stack[i].node) && mergeable(r->stack[i + 1].node))
 			room += merge_size(r->stack[i + 1].node);
-	if (room > n_own && room > MERGE_MAX)
-		return stop(r, "too many keys are merged here");
+	if (room > n_own && room > YAML_MERGE_MAX)
+		return stop(r, LIMIT_MERGES);
 	pairs = arena_alloc(r->arena, room * sizeof(*pairs));
 	if (!pairs)
-		return stop(r, "out of memory");
+		return stop(r, LIMIT_MEMORY);
 	for (size_t i = bottom; i < r->n_stack; i += 2)
 		if (!is_merge(r->stack[i].node) || !mergeable(r->stack[i + 1].node))
 			pairs[n++] = (struct pair){r->stack[i].node, r->stack[i + 1].node, false};
@@ -309,7 +305,7 @@ static bool set_items(struct yaml_reader *r, struct node *list, size_t bottom)
 	const struct node **items = arena_alloc(r->arena, n * sizeof(const struct node *));
 
 	if (!items)
-		return stop(r, "out of memory");
+		return stop(r, LIMIT_MEMORY);
 	for (size_t i = 0; i < n; i++)
 		items[i] = r->stack[bottom + i].node;
 	list->items = items;
@@ -328,7 +324,7 @@ static bool children(struct yaml_reader *r, struct node *n, unsigned depth)
 	bool ok;
 
 	if (depth >= YAML_DEPTH_MAX)
-		return stop(r, "lists and mappings are nested too deeply");
+		return stop(r, LIMIT_DEPTH);
 	for (;;) {
 		const struct node *child;
 
@@ -341,7 +337,7 @@ static bool children(struct yaml_reader *r, struct node *n, unsigned depth)
 			return false;
 		n->weight += child->weight;
 		if (n->weight > YAML_WEIGHT_MAX)
-			return stop(r, "aliases multiply this to more than a million values");
+			return stop(r, LIMIT_WEIGHT);
 	}
 	ok = n->kind == NODE_MAP ? set_pairs(r, n, bottom) : set_items(r, n, bottom);
 	r->n_stack = bottom;
@@ -378,14 +374,14 @@ static const struct node *value(struct yaml_reader *r, unsigned depth)
 	if (tag) {
 		tag = arena_intern(r->arena, tag, strlen(tag));
 		if (!tag) {
-			stop(r, "out of memory");
+			stop(r, LIMIT_MEMORY);
 			return NULL;
 		}
 	}
 	if (name) {
 		name = arena_intern(r->arena, name, strlen(name));
 		if (!name) {
-			stop(r, "out of memory");
+			stop(r, LIMIT_MEMORY);
 			return NULL;
 		}
 	}
@@ -411,12 +407,14 @@ static int in_trouble(const struct yaml_reader *r, struct yaml_trouble *t)
 
 	*t = (struct yaml_trouble){0};
 	if (r->limit) {
-		t->problem = r->limit;
+		t->limit = r->limit;
+		t->problem = "";
 		t->line = (unsigned)r->event.start_mark.line + 1;
 		t->column = (unsigned)r->event.start_mark.column + 1;
 		return -1;
 	}
-	t->problem = p->problem ? p->problem : "out of memory";
+	t->limit = p->problem ? LIMIT_NONE : LIMIT_MEMORY;
+	t->problem = p->problem ? p->problem : "";
 	t->context = p->context;
 	t->offset = p->problem_offset;
 	t->line = (unsigned)p->problem_mark.line + 1;
@@ -452,7 +450,7 @@ int yaml_next(struct yaml_reader *r, const struct node **ret, struct yaml_troubl
 		return in_trouble(r, trouble);
 	r->total += n->weight;
 	if (r->total > YAML_TOTAL_MAX) {
-		stop(r, "there are more than eight million values in this file");
+		stop(r, LIMIT_TOTAL);
 		return in_trouble(r, trouble);
 	}
 	*ret = n;
