@@ -223,6 +223,7 @@ def main():
     parser.add_argument("--rounds", type=int)
     parser.add_argument("--presses", type=int, help="single presses a round")
     parser.add_argument("--objects", type=int, help="how many are many")
+    parser.add_argument("--keep", action="store_true", help="leave the files behind, with the log")
     options = parser.parse_args()
     options.rounds = options.rounds or (2 if options.quick else 5)
     options.presses = options.presses or (200 if options.quick else 500)
@@ -232,7 +233,8 @@ def main():
 
     table = Table(options.quick)
     programs = options.bin.resolve()
-    with Bench(programs, (options.tools or programs.parent / "tests").resolve()) as bench:
+    tools = (options.tools or programs.parent / "tests").resolve()
+    with Bench(programs, tools, options.keep) as bench:
         for name in options.only or MEASUREMENTS:
             MEASUREMENTS[name](bench, table, options)
     if table.beyond:

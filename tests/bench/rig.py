@@ -31,9 +31,10 @@ DOCUMENTS_A_FILE = 100
 class Bench:
     """The temporary directory, the people and the FIFO of stamps; a context manager."""
 
-    def __init__(self, programs, tools):
-        self.programs = Path(programs)
-        self.tools = Path(tools)
+    def __init__(self, programs, tools, keep):
+        self.programs = programs
+        self.tools = tools
+        self.keep = keep
         self.root = Path(tempfile.mkdtemp(prefix="flagman-bench-"))
         self.root.chmod(0o755)
         self.people = people.make(os.getpid())
@@ -53,7 +54,10 @@ class Bench:
         processes.end_all()
         os.close(self._reader)
         people.remove(os.getpid())
-        shutil.rmtree(self.root)
+        if self.keep:
+            print(f"# left behind: {self.root}")
+        else:
+            shutil.rmtree(self.root)
 
     def tool(self, name):
         return str(self.tools / f"bench-{name}")
