@@ -52,10 +52,15 @@ static void flush_runs(struct agent *a)
  * theirs is shown. */
 static void rows_again(struct agent *a, int error)
 {
-	for (size_t i = 0; i < a->n_flags; i++)
-		if (a->flags[i].place == PLACE_STAGED ||
-			(a->flags[i].live && a->flags[i].live->run.id))
-			flag_mark(a, &a->flags[i], DIRTY_ROW | DIRTY_RUN);
+	for (size_t i = 0; i < a->n_flags; i++) {
+		struct flag *f = &a->flags[i];
+		if (f->place == PLACE_STAGED)
+			f->unrecorded = true;
+		if (f->place == PLACE_STAGED || (f->live && f->live->run.id)) {
+			f->troubled = true;
+			f->dirty |= DIRTY_ROW | DIRTY_RUN | DIRTY_NAME;
+		}
+	}
 	trouble_store(a, error);
 }
 

@@ -78,11 +78,12 @@ struct flag {
 	uint8_t shown_step;
 	uint8_t place;
 	uint8_t dirty;
-	bool owned;    /* the executor has set owner and mode */
-	bool fd_write; /* fd can be written */
-	bool troubled; /* could not be shown: tried again */
-	bool reown;    /* owner or mode are configured anew: replace the file */
-	bool adopted;  /* its verdict at start has been given */
+	bool owned;      /* the executor has set owner and mode */
+	bool fd_write;   /* fd can be written */
+	bool unrecorded; /* its row is not in the data base yet: must not be shown */
+	bool troubled;   /* could not be shown: tried again */
+	bool reown;      /* owner or mode are configured anew: replace the file */
+	bool adopted;    /* its verdict at start has been given */
 };
 
 /* What a flag has while something is going on with it. */

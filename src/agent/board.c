@@ -539,6 +539,29 @@ void board_release(struct agent *a, struct board *b)
 	}
 }
 
+/* Something else stands in a folder's place: a symlink would lead the executor's eye elsewhere. */
+static void put_aside_folder(int dirfd, const char *name)
+{
+	struct file_info info;
+
+	if (name && file_info_at(dirfd, name, &info) == 0 && !S_ISDIR(info.mode))
+		(void)flag_put_aside(dirfd, name, -1);
+}
+
+static void mend_folders(struct agent *a, struct board *b, int dirfd)
+{
+	const struct view_board *v = board_view(a, b);
+
+	put_aside_folder(dirfd, view_str(a->view, v->run_folder));
+	for (uint32_t i = 0; i < v->n_actions; i++) {
+		uint32_t drop = a->view->actions[v->first_action + i].drop;
+		if (drop != VIEW_NONE)
+			put_aside_folder(dirfd, view_str(a->view, a->view->drops[drop].folder));
+	}
+	press_mass(a, b, "a folder");
+	mend(a, b);
+}
+
 static void board_look(struct agent *a, struct board *b, unsigned look)
 {
 	if (b->released)
@@ -567,10 +590,8 @@ static void board_look(struct agent *a, struct board *b, unsigned look)
 		look_run(a, b, fd);
 	if ((look & LOOK_DROPS) && b->custody && custody_look(a, b, fd) < 0)
 		b->folders_gone = true;
-	if (b->folders_gone) {
-		press_mass(a, b, "a folder");
-		mend(a, b);
-	}
+	if (b->folders_gone)
+		mend_folders(a, b, fd);
 	if (b->recheck) {
 		b->recheck = false;
 		board_restore(a, b, fd);

@@ -232,12 +232,14 @@ int drop_folder_return(struct agent *a, struct board *b, int staging, const stru
 	const char *dot = strrchr(name, '.');
 	int stem = dot && dot != name ? (int)(dot - name) : (int)strlen(name);
 
-	if (mkdirat(folder, RETURNED, 0770) < 0 && errno != EEXIST)
+	bool made = mkdirat(folder, RETURNED, 0700) == 0;
+	if (!made && errno != EEXIST)
 		return -errno;
 	_cleanup_close_ int dir = board_open_folder(folder, RETURNED);
 	if (dir < 0)
 		return dir;
-	if (fchown(dir, (uid_t)-1, board_view(a, b)->dir_gid) < 0)
+	if (made &&
+		(fchown(dir, (uid_t)-1, board_view(a, b)->dir_gid) < 0 || fchmod(dir, 0770) < 0))
 		return -errno;
 	_cleanup_close_ int fd = openat(staging, token_hex(t, hex),
 		O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);

@@ -308,17 +308,18 @@ static bool is_copy(int dirfd, const char *name, int old_fd)
 int flag_put_aside(int dirfd, const char *name, int old_fd)
 {
 	char aside[FLAG_NAME_MAX];
+	const char *suffix = "";
 	size_t len = strlen(name);
 
 	if (is_copy(dirfd, name, old_fd))
 		return unlinkat(dirfd, name, 0) < 0 && errno != ENOENT ? -errno : 0;
 	if (len > 4 && strcasecmp(name + len - 4, NAME_SUFFIX) == 0)
-		len -= 4;
+		suffix = name + (len -= 4);
 	for (unsigned i = 1; i < 100; i++) {
-		int n = i == 1 ? snprintf(aside, sizeof(aside), "%.*s (put aside).txt", (int)len,
-					 name)
-			       : snprintf(aside, sizeof(aside), "%.*s (put aside %u).txt", (int)len,
-					 name, i);
+		int n = i == 1 ? snprintf(aside, sizeof(aside), "%.*s (put aside)%s", (int)len,
+					 name, suffix)
+			       : snprintf(aside, sizeof(aside), "%.*s (put aside %u)%s", (int)len,
+					 name, i, suffix);
 		if (n < 0 || (size_t)n >= sizeof(aside))
 			return -ENAMETOOLONG;
 		if (renameat2(dirfd, name, dirfd, aside, RENAME_NOREPLACE) == 0) {
@@ -470,7 +471,12 @@ static int flag_flush_one(struct agent *a, struct flag *f, int dirfd)
 		r = flag_flush_published(a, f, dirfd, s, hide);
 		if (f->place == PLACE_NONE && r == 0)
 			r = flag_make(a, f);
-	} else if (f->owned && !hide && !(f->dirty & DIRTY_ROW)) {
+	} else if (f->unrecorded) { /* its row was lost with a commit: shown when it is safe again
+				     */
+		f->unrecorded = false;
+		f->troubled = true;
+		f->dirty |= DIRTY_ROW;
+	} else if (f->owned && !hide) {
 		staged_name(&f->token, staged, sizeof(staged));
 		if ((f->dirty & DIRTY_CONTENT) && f->fd_write)
 			r = flag_write(a, f, f->fd);
