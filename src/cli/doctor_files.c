@@ -91,9 +91,8 @@ static void check_base(struct doctor *d, const char *path)
 {
 	const char *network;
 	struct statfs fs;
-	struct stat st;
 
-	if (statfs(path, &fs) < 0 || stat(path, &st) < 0) {
+	if (statfs(path, &fs) < 0) {
 		if (errno == EACCES)
 			doctor_unseen(d, "directory", "%s: no permission to look", path);
 		else if (errno == ENOENT)
@@ -113,11 +112,6 @@ static void check_base(struct doctor *d, const char *path)
 	if (fs.f_flags & ST_RDONLY)
 		doctor_found(d, "directory", "remount it read-write",
 			"%s is mounted read-only, so no flag can change", path);
-	if (st.st_mode & S_IWOTH) {
-		doctor_found(d, "directory", NULL, "everybody may write to %s (mode %04o)", path,
-			st.st_mode & 07777);
-		doctor_advise(d, "chmod o-w '%s'", path);
-	}
 }
 
 /* The object's directory is flagman's own: restarting mends it, so that is the advice. */

@@ -15,7 +15,8 @@
 #include <sysexits.h>
 #include <unistd.h>
 
-#define AREA "service"
+#define AREA      "service"
+#define ANSWER_MS 10000
 
 static void check_fact(struct doctor *d, const struct control_fact *f, long *held)
 {
@@ -42,22 +43,25 @@ static void check_fact(struct doctor *d, const struct control_fact *f, long *hel
 	}
 }
 
-/* A call that complains only in the findings.  False: no answer. */
-static bool ask(struct doctor *d, enum control_type type, call_handler *handler, void *userdata)
+/* A call that complains only in the findings.  0; EX_NOPERM or EX_UNAVAILABLE: nobody to ask;
+ * EX_TEMPFAIL: no answer. */
+static int ask(struct doctor *d, enum control_type type, call_handler *handler, void *userdata)
 {
 	struct control_request q = {.header.type = (uint16_t)type};
 	_cleanup_close_ int fd = -1;
 	union control_message m;
+	int r = call_open(d->cli, true, &fd);
 
-	if (call_open(d->cli, true, &fd) || call_send(fd, &q, -1))
-		return false;
-	for (;;) {
-		if (call_next(fd, 10000, NULL, &m) != CALL_MESSAGE)
-			return false;
+	if (r)
+		return r;
+	if (call_send(fd, &q, -1))
+		return EX_TEMPFAIL;
+	while (call_next(fd, ANSWER_MS, NULL, &m) == CALL_MESSAGE) {
 		if (m.header.type == CONTROL_END)
-			return m.end.exit_status == 0;
+			return m.end.exit_status ? EX_TEMPFAIL : 0;
 		handler(&m, userdata);
 	}
+	return EX_TEMPFAIL;
 }
 
 struct health {
@@ -115,31 +119,34 @@ static void take_action(const union control_message *m, void *userdata)
 		check_flag(d, &m->action);
 }
 
+static void not_running(struct doctor *d)
+{
+	doctor_found(d, AREA, NULL, "flagman is not running (nobody serves %s/%s)", d->cli->run_dir,
+		CONTROL_SOCKET);
+	if (strcmp(d->cli->run_dir, CLI_RUN_DIR) == 0)
+		doctor_advise(d, "systemctl start flagman");
+	else
+		doctor_advise(d, "flagmand --run-dir %s --conf-dir %s --state-dir DIR",
+			d->cli->run_dir, d->cli->conf_dir);
+}
+
 void doctor_service(struct doctor *d)
 {
 	struct health h = {.d = d};
-	_cleanup_close_ int fd = -1;
-	int r = call_open(d->cli, true, &fd);
+	int r = ask(d, CONTROL_HEALTH, take_fact, &h);
 
 	if (r == EX_NOPERM) {
 		doctor_unseen(d, AREA, "%s/" CONTROL_SOCKET ": you may not talk to flagman there",
 			d->cli->run_dir);
 		return;
 	}
-	if (r) {
-		doctor_found(d, AREA, NULL, "flagman is not running (nobody serves %s/%s)",
-			d->cli->run_dir, CONTROL_SOCKET);
-		if (strcmp(d->cli->run_dir, CLI_RUN_DIR) == 0)
-			doctor_advise(d, "systemctl start flagman");
-		else
-			doctor_advise(d, "flagmand --run-dir %s --conf-dir %s --state-dir DIR",
-				d->cli->run_dir, d->cli->conf_dir);
+	if (r == EX_UNAVAILABLE) {
+		not_running(d);
 		return;
 	}
-	/* Hung up unasked: a second connection asks. */
-	if (!ask(d, CONTROL_HEALTH, take_fact, &h))
+	if (r)
 		doctor_unseen(d, AREA, "flagman does not say how it is");
-	if (!ask(d, CONTROL_STATUS, take_action, d))
+	if (ask(d, CONTROL_STATUS, take_action, d))
 		doctor_unseen(d, AREA, "flagman does not say what its flags show");
 	if (geteuid() != 0)
 		doctor_unseen(d, AREA, "as an ordinary user only your own buttons are seen");

@@ -29,10 +29,10 @@ static void add_scalar(struct buf *b, const char *s)
 {
 	static const char *const words[] = {
 		"y", "n", "yes", "no", "on", "off", "true", "false", "null", NULL};
-	bool plain = isalpha((unsigned char)*s);
+	bool plain = isalpha((unsigned char)*s) || *s == '/';
 
 	for (const char *p = s; *p; p++)
-		plain = plain && (isalnum((unsigned char)*p) || strchr(" _-", *p) || *p == '.');
+		plain = plain && (isalnum((unsigned char)*p) || strchr(" _-./", *p));
 	for (const char *const *w = words; *w; w++)
 		plain = plain && strcasecmp(s, *w) != 0;
 	buf_addf(b, plain ? "%s" : "\"%s\"", s);
@@ -90,7 +90,10 @@ static void file_name(struct buf *b, const char *object)
 	for (const char *p = object; *p; p++) {
 		unsigned char c = (unsigned char)*p;
 
-		buf_addc(b, c >= 0x80 || isalnum(c) ? (char)tolower(c) : '-');
+		if (c >= 0x80 || isalnum(c))
+			buf_addc(b, (char)tolower(c));
+		else if (b->len && b->data[b->len - 1] != '-')
+			buf_addc(b, '-');
 	}
 	buf_adds(b, ".yaml");
 }

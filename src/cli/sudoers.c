@@ -8,8 +8,11 @@
 #include "common/fd.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sysexits.h>
+#include <unistd.h>
 
 /*
  * One word of a rule's command.  sudo's reader takes a backslash from before what its grammar would
@@ -126,7 +129,7 @@ static bool any_sudo(const struct config *c)
 static int print_rules(const struct cli *cli, const struct load *l, const struct config *c)
 {
 	struct rules rules = {
-		.user = cli->user ? cli->user : l->user_name,
+		.user = l->user_name,
 		.array = cli->json ? json_object_new_array() : NULL,
 	};
 
@@ -144,6 +147,34 @@ static int print_rules(const struct cli *cli, const struct load *l, const struct
 	return rules.problems ? EX_CONFIG : EX_OK;
 }
 
+/*
+ * Only a service that is not root's needs sudo, so the configuration is read as that user's service
+ * reads it: --user's, or that of whoever owns conf.d, or the caller's.
+ */
+static int take_user(const struct cli *cli, struct load *l)
+{
+	char name[ACCOUNT_NAME_MAX];
+	struct stat st;
+	uid_t uid = geteuid();
+	gid_t gid;
+
+	if (cli->user) {
+		if (!account_user(cli->user, &uid, &gid)) {
+			cli_error("there is no user %s", cli->user);
+			return EX_NOUSER;
+		}
+	} else if (uid == 0 && stat(cli->conf_dir, &st) == 0) {
+		uid = st.st_uid;
+	}
+	l->options.privileged = uid == 0;
+	l->options.trusted_uid = uid;
+	if (uid != 0)
+		l->options.agent_uid = uid;
+	free(l->user_name);
+	l->user_name = strdup(account_user_name(uid, name));
+	return l->user_name ? 0 : EX_OSERR;
+}
+
 int verb_sudoers(const struct cli *cli)
 {
 	_cleanup_(load_config_freep) struct config *c = NULL;
@@ -154,7 +185,9 @@ int verb_sudoers(const struct cli *cli)
 		cli_error("out of memory");
 		return EX_OSERR;
 	}
-	r = load_config(cli, &l, &c);
+	r = take_user(cli, &l);
+	if (!r)
+		r = load_config(cli, &l, &c);
 	if (r)
 		return r;
 	if (!any_sudo(c) && !cli->json) {

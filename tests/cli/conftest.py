@@ -62,6 +62,17 @@ def agent(cli):
     agent.close()
 
 
+def pytest_configure(config):
+    config.addinivalue_line("markers", "root: needs root; an ordinary user does not collect it")
+
+
+def pytest_collection_modifyitems(config, items):
+    out = [i for i in items if i.get_closest_marker("root") and os.geteuid() != 0]
+    if out:
+        config.hook.pytest_deselected(items=out)
+        items[:] = [i for i in items if i not in out]
+
+
 @pytest.hookimpl(hookwrapper=True)
 def pytest_runtest_makereport(item, call):
     outcome = yield

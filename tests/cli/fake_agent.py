@@ -149,6 +149,8 @@ class FakeAgent:
         self.thread.start()
 
     def close(self):
+        if self.listener.fileno() < 0:
+            return
         self.listener.shutdown(socket.SHUT_RDWR)
         self.thread.join()
         self.listener.close()

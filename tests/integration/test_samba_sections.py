@@ -119,6 +119,7 @@ def test_litter_of_macos(serve, share, people):
         smbd.session("flags").create("Apache/Run/._Restart.txt", b"x")
 
 
+@pytest.mark.root  # smbstatus wants root
 @pytest.mark.parametrize("kind", KINDS)
 def test_no_client_may_cache(serve, kind):
     smbd = serve(kind)
