@@ -131,7 +131,7 @@ size_t ntacl_encode(uint8_t buf[NTACL_MAX], uid_t owner, gid_t group)
 	put8(&o, 0);
 	put16(&o, SD_DACL_PRESENT | SD_DACL_PROTECTED | SD_SELF_RELATIVE);
 	for (int i = 0; i < 4; i++)
-		put32(&o, 0); /* offsets of owner, group, SACL (none), DACL */
+		put32(&o, 0);       /* offsets of owner, group, SACL (none), DACL */
 	patch32(&o, sd + 4, o.len); /* from the start of it all, not of the descriptor */
 	put_unix_sid(&o, UNIX_USER, owner);
 	patch32(&o, sd + 8, o.len);

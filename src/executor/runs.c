@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #define KILL_AGAIN_USEC    (2 * USEC_PER_SEC) /* a SIGKILLed process may hang in the kernel */
+#define TERM_AGAIN_USEC    (20 * 1000)
 #define STOP_GRACE_DEFAULT (60 * USEC_PER_SEC)
 
 struct run *runs_find(struct runs *rs, const struct token *token)
@@ -117,6 +118,20 @@ static void kill_now(struct run *r, int sig)
 
 static void arm(struct run *r, uint64_t usec);
 
+/* TERM, until there was somebody to hear it: the command may just be starting. */
+static void ask_to_end(struct run *r)
+{
+	_cleanup_close_ int dir = claim_open(r->runs->places->runs, &r->token);
+	uint64_t again = now_monotonic() + TERM_AGAIN_USEC;
+
+	if (!r->asked && dir >= 0)
+		r->asked = signal_claim(r->runs, dir, r->plan.id, SIGTERM) > 0;
+	if (!r->asked && again < r->kill_at)
+		arm(r, again);
+	else if (r->kill_at != USEC_INFINITY)
+		arm(r, r->kill_at);
+}
+
 static int on_timer(sd_event_source *s, uint64_t usec, void *userdata)
 {
 	struct run *r = userdata;
@@ -126,6 +141,10 @@ static int on_timer(sd_event_source *s, uint64_t usec, void *userdata)
 	if (r->stop == STOP_NONE) {
 		log_info("run %llu takes too long: stopping it", (unsigned long long)r->plan.run);
 		run_stop(r, STOP_TIMEOUT);
+		return 0;
+	}
+	if (now_monotonic() < r->kill_at) {
+		ask_to_end(r);
 		return 0;
 	}
 	if (!r->killed)
@@ -152,6 +171,15 @@ static void arm(struct run *r, uint64_t usec)
 		log_error("run %llu: no timer: %s", (unsigned long long)r->plan.run, strerror(-e));
 }
 
+static void begin_to_stop(struct run *r, enum stop_reason reason)
+{
+	uint64_t grace = r->plan.stop_grace;
+
+	r->stop = reason;
+	r->kill_at = grace == USEC_INFINITY ? USEC_INFINITY : now_monotonic() + grace;
+	ask_to_end(r);
+}
+
 void run_stop(struct run *r, enum stop_reason reason)
 {
 	_cleanup_close_ int dir = -1;
@@ -159,20 +187,12 @@ void run_stop(struct run *r, enum stop_reason reason)
 
 	if (r->stop != STOP_NONE)
 		return;
-	r->stop = reason;
 	dir = claim_open(r->runs->places->runs, &r->token);
-	if (dir < 0)
-		return;
-	e = claim_write_stop(dir, reason);
+	e = dir < 0 ? dir : claim_write_stop(dir, reason);
 	if (e < 0)
 		log_warning("run %llu: can't note why it is stopped: %s",
 			(unsigned long long)r->plan.run, strerror(-e));
-	(void)signal_claim(r->runs, dir, r->plan.id, SIGTERM);
-	if (r->plan.stop_grace == 0)
-		kill_now(r, SIGKILL);
-	if (r->plan.stop_grace != USEC_INFINITY)
-		arm(r, now_monotonic() +
-				(r->plan.stop_grace ? r->plan.stop_grace : KILL_AGAIN_USEC));
+	begin_to_stop(r, reason);
 }
 
 struct run *runs_add(struct runs *rs, const struct token *token, const struct claim_plan *plan,
@@ -288,6 +308,7 @@ bool runs_adopt(struct runs *rs, const struct token *token)
 {
 	_cleanup_close_ int dir = claim_open(rs->places->runs, token);
 	struct claim_fds fds = CLAIM_FDS_NONE;
+	enum stop_reason stop;
 	struct claim_plan plan;
 	struct run *r;
 
@@ -310,10 +331,9 @@ bool runs_adopt(struct runs *rs, const struct token *token)
 	if (!r)
 		return true;
 	r->plan_written = true;
-	r->stop = claim_read_stop(dir);
-	if (r->stop != STOP_NONE) /* it was being stopped: begin the grace anew */
-		arm(r, now_monotonic() + (plan.stop_grace == USEC_INFINITY ? KILL_AGAIN_USEC
-									   : plan.stop_grace));
+	stop = claim_read_stop(dir);
+	if (stop != STOP_NONE)
+		begin_to_stop(r, stop); /* it was being stopped: the grace begins anew */
 	else if (plan.deadline != USEC_INFINITY)
 		arm(r, plan.deadline);
 	return true;

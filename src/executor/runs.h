@@ -23,7 +23,9 @@ struct run {
 	int socket; /* to the runner: its hang-up without `alive` means it was never born */
 	bool plan_written;
 	enum stop_reason stop;
-	bool killed; /* SIGKILL was sent: the next timer sends it again */
+	bool asked;       /* SIGTERM has reached something */
+	bool killed;      /* SIGKILL was sent: the next timer sends it again */
+	uint64_t kill_at; /* us, monotonic: when the grace ends */
 	sd_event_source *alive, *timer;
 	struct runs *runs;
 	struct run *next, **link;

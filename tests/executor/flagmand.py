@@ -275,7 +275,7 @@ class Flagmand:
 def make_bin(target, source):
     """The real programs with a fake agent."""
     target.mkdir()
-    for name in ("flagmand", "flagman-runner"):
+    for name in ("flagmand", "flagman-runner", "flagman-watcher"):
         shutil.copy(Path(source) / name, target / name)
     shutil.copy(HERE / "flagman-agent", target / "flagman-agent")
     for program in target.iterdir():
