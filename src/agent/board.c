@@ -15,6 +15,7 @@
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <unistd.h>
 
 #define MEND_AT_MOST    (60 * USEC_PER_SEC)
@@ -458,6 +459,36 @@ void board_lost(struct agent *a, struct board *b, int error)
 	if (!board_base_check(a, board_base(a, b)))
 		board_base(a, b)->lost = true;
 	mend(a, b);
+}
+
+/*
+ * Something was mounted or unmounted: a share that is unmounted lazily says nothing through inotify,
+ * and one that is mounted again neither.  proc_pid_mountinfo(5): EPOLLPRI.
+ */
+static int on_mounts(sd_event_source *s, int fd, uint32_t events, void *userdata)
+{
+	struct agent *a = userdata;
+
+	(void)s;
+	(void)fd;
+	(void)events;
+	for (size_t i = 0; a->started && i < a->n_boards; i++) {
+		struct board *b = &a->boards[i];
+		if (b->usable != board_base_check(a, board_base(a, b)))
+			board_look_at(a, b, LOOK_ALL);
+	}
+	board_looks(a);
+	return 0;
+}
+
+void board_watch_mounts(struct agent *a)
+{
+	int fd = open("/proc/self/mountinfo", O_RDONLY | O_CLOEXEC);
+	int r = fd < 0 ? -errno : sd_event_add_io(a->event, NULL, fd, EPOLLPRI, on_mounts, a);
+
+	/* kept open for as long as the agent lives */
+	if (r < 0)
+		log_warning("mounts are not watched: %s", strerror(-r));
 }
 
 void board_restore(struct agent *a, struct board *b, int dirfd)

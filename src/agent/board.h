@@ -40,6 +40,8 @@ bool board_base_check(struct agent *a, struct base *base);
 /* Its directory is gone or another: nothing is pressed there, the executor is asked to mend it. */
 void board_lost(struct agent *a, struct board *b, int error);
 void board_mended(struct agent *a, const struct exec_result *answer);
+/* Looks again when something is mounted or unmounted. */
+void board_watch_mounts(struct agent *a);
 /* Puts back every flag of it that is missing, silently. */
 void board_restore(struct agent *a, struct board *b, int dirfd);
 /* Its descriptors are closed (flagman release). */

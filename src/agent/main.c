@@ -203,6 +203,7 @@ static void agent_init(struct agent *a)
 		r = watch_new(a, &a->watch);
 	if (r < 0)
 		log_fatal(EX_OSERR, "start: %s", strerror(-r));
+	board_watch_mounts(a);
 }
 
 int main(int argc, char *argv[])
