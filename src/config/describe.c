@@ -18,7 +18,7 @@ static void put_roff(FILE *out, const char *s)
 		if (*s == '\\')
 			fputs("\\e", out);
 		else
-			fputc(*s, out);
+			fputc(s[0] == ' ' && s[-1] == '.' ? '\n' : *s, out); /* a sentence, a line */
 }
 
 static const char *type_words(const struct key *k, char *buf, size_t size)

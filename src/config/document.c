@@ -67,6 +67,9 @@ static void read_part(struct loader *l, const struct scope *group, enum key_id i
 	const struct node *v = scope_find(group, id);
 	struct scope s = *group;
 
+	/* "file:" with all of it commented out says nothing; "directory:" must say something. */
+	if (v && node_is_null(v) && id != KEY_DIRECTORY)
+		return;
 	if (v && want_map(l, schema[id].name, v))
 		read_table(l, v, (enum where)schema[id].extra, &s);
 }
@@ -154,7 +157,7 @@ static void read_keys(struct loader *l, struct fragment *f, const struct node *m
 	read_part(l, &s, KEY_DIRECTORY);
 	read_part(l, &s, KEY_FILE);
 	v = scope_find(&s, KEY_LABELS);
-	if (v && !read_labels(l, v, f))
+	if (v && (node_is_null(v) || !read_labels(l, v, f)))
 		key_set_remove(&f->set, KEY_LABELS);
 	read_defaults(l, &s);
 	v = scope_find(&s, KEY_ACTIONS);

@@ -10,57 +10,90 @@
 #include "config/merge.h"
 #include "config/print.h"
 
+#include "common/buf.h"
 #include "common/fd.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define SAVED_MAX (64U * 1024 * 1024)
 
-static bool same(const struct fragment *f, const char *file, const char *object, const char *name)
+/* One part of a group, as one string: sets of them are arenas of interned strings. */
+static const char *part_key(const char *file, const char *object, const char *name, struct buf *b)
 {
-	return strcmp(f->group.place.file, file) == 0 && strcmp(f->group.object, object) == 0 &&
-	       strcmp(f->group.name, name) == 0;
+	buf_reset(b);
+	buf_addf(b, "%s\x1f%s\x1f%s", file, object, name);
+	return buf_str(b);
 }
 
-static bool is_said(const struct loader *l, const char *file, const char *object, const char *name)
+static const char *fragment_key(const struct fragment *f, struct buf *b)
 {
-	for (size_t i = 0; i < l->n_fragments; i++)
-		if (!l->fragments[i].old && same(&l->fragments[i], file, object, name))
-			return true;
-	return false;
+	return part_key(f->group.place.file, f->group.object, f->group.name, b);
 }
 
-/* An old version stands in for a fragment with errors, or for a file that tells nothing. */
-static bool is_wanted(const struct loader *l, const char *file, const char *object, const char *name)
+/* What is looked for, in one pass over the old versions. */
+struct wanted {
+	struct config_arena *parts;  /* fragments with errors */
+	struct config_arena *said;   /* all that the files say now, good or not */
+	struct config_arena *whole;  /* files of no use */
+	struct config_arena *partly; /* files with a document that does not say whose it is */
+	struct buf key;
+	bool any;
+};
+
+static void wanted_done(struct wanted *w)
 {
+	arena_free(w->parts);
+	arena_free(w->said);
+	arena_free(w->whole);
+	arena_free(w->partly);
+	buf_done(&w->key);
+}
+
+static int collect_wanted(struct loader *l, struct wanted *w)
+{
+	*w = (struct wanted){
+		.parts = arena_new(),
+		.said = arena_new(),
+		.whole = arena_new(),
+		.partly = arena_new(),
+		.key = BUF_INIT(65536),
+	};
+	if (!w->parts || !w->said || !w->whole || !w->partly)
+		return -ENOMEM;
 	for (size_t i = 0; i < l->n_broken; i++) {
 		const struct broken_file *b = &l->broken[i];
 
-		if (!b->recalled && strcmp(b->file, file) == 0 &&
-			(b->whole || !is_said(l, file, object, name)))
-			return true;
+		if (b->recalled)
+			continue;
+		w->any = true;
+		arena_string(b->whole ? w->whole : w->partly, b->file);
 	}
 	for (size_t i = 0; i < l->n_fragments; i++) {
 		const struct fragment *f = &l->fragments[i];
 
-		if (f->message && !f->recalled && !f->old && same(f, file, object, name))
-			return true;
+		if (f->old)
+			continue;
+		arena_string(w->said, fragment_key(f, &w->key));
+		if (!f->message || f->recalled)
+			continue;
+		w->any = true;
+		arena_string(w->parts, fragment_key(f, &w->key));
 	}
-	return false;
+	return w->key.error;
 }
 
-static bool is_any_wanted(const struct loader *l)
+/* An old version stands in for a fragment with errors, or for a file that tells nothing. */
+static bool is_wanted(struct loader *l, const char *file, const char *object, const char *name)
 {
-	for (size_t i = 0; i < l->n_broken; i++)
-		if (!l->broken[i].recalled)
-			return true;
-	for (size_t i = 0; i < l->n_fragments; i++)
-		if (l->fragments[i].message && !l->fragments[i].recalled && !l->fragments[i].old)
-			return true;
-	return false;
+	struct wanted *w = l->wanted;
+	const char *key = part_key(file, object, name, &w->key);
+
+	return arena_has(w->parts, key) || arena_has(w->whole, file) ||
+	       (arena_has(w->partly, file) && !arena_has(w->said, key));
 }
 
 /* ---- from what is live ---- */
@@ -161,7 +194,7 @@ static int open_saved(const struct loader *l)
 	struct stat st;
 
 	if (fd < 0 || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) || (st.st_mode & 0022) ||
-		(st.st_uid != 0 && st.st_uid != l->options->trusted_uid) ||
+		(st.st_uid != 0 && st.st_uid != geteuid()) ||
 		(uint64_t)st.st_size > SAVED_MAX)
 		return -1;
 	return steal_fd(&fd);
@@ -181,28 +214,32 @@ static void recall_saved(struct loader *l)
 
 /* ---- both ---- */
 
-static void mark_recalled(struct loader *l)
+static int mark_recalled(struct loader *l, struct wanted *w)
 {
+	struct config_arena *found = arena_new();
+
+	if (!found)
+		return -ENOMEM;
 	for (size_t i = 0; i < l->n_broken; i++)
 		l->broken[i].recalled = true;
+	for (size_t i = 0; i < l->n_fragments; i++)
+		if (l->fragments[i].old && !l->fragments[i].message)
+			arena_string(found, fragment_key(&l->fragments[i], &w->key));
 	for (size_t i = 0; i < l->n_fragments; i++) {
 		struct fragment *f = &l->fragments[i];
 
 		if (!f->message || f->old || f->recalled)
 			continue;
 		f->recalled = true;
-		for (size_t j = 0; j < l->n_fragments; j++)
-			if (l->fragments[j].old && !l->fragments[j].message &&
-				same(&l->fragments[j], f->group.place.file, f->group.object,
-					f->group.name))
-				f->replaced = true;
+		f->replaced = arena_has(found, fragment_key(f, &w->key));
 	}
+	arena_free(found);
+	return w->key.error;
 }
 
-int recall_old(struct loader *l)
+static int recall_wanted(struct loader *l, struct wanted *w)
 {
-	if (!is_any_wanted(l))
-		return l->error;
+	l->wanted = w;
 	l->mute = true;
 	l->reading_old = true;
 	if (l->options->live)
@@ -211,8 +248,19 @@ int recall_old(struct loader *l)
 		recall_saved(l);
 	l->mute = false;
 	l->reading_old = false;
-	mark_recalled(l);
-	return l->error;
+	l->wanted = NULL;
+	return l->error ? l->error : mark_recalled(l, w);
+}
+
+int recall_old(struct loader *l)
+{
+	struct wanted w;
+	int r = collect_wanted(l, &w);
+
+	if (r == 0 && w.any)
+		r = recall_wanted(l, &w);
+	wanted_done(&w);
+	return r ? r : l->error;
 }
 
 /* ---- writing them ---- */

@@ -123,12 +123,14 @@ struct loader {
 	char *first;		      /* the first error since it was set to NULL */
 	struct problem *problems;
 	size_t n_problems, problems_cap;
+	size_t n_untold; /* beyond PROBLEMS_MAX */
 	struct fragment *fragments;
 	size_t n_fragments, fragments_cap;
 	struct broken_file *broken;
 	size_t n_broken;
 	struct draft defaults;
 	struct identity_cache users, groups;
+	struct wanted *wanted;	    /* lastgood.c: what is looked for */
 	bool reading_old;	    /* keys of the last good versions' file may stand */
 	char *text; /* of the file being read; kept for the next */
 	size_t text_len, text_cap;

@@ -51,8 +51,10 @@ static void add_problem(struct loader *l, enum severity severity, const struct p
 {
 	struct problem *p;
 
-	if (l->n_problems >= PROBLEMS_MAX)
+	if (l->n_problems >= PROBLEMS_MAX) {
+		l->n_untold++;
 		return;
+	}
 	if (l->n_problems == l->problems_cap) {
 		size_t cap = l->problems_cap ? l->problems_cap * 2 : 16;
 
@@ -152,6 +154,19 @@ static size_t drop_repeats(struct problem *p, size_t n)
 	return kept;
 }
 
+/* Nobody reads a thousand of them, but nobody should think that these are all. */
+static void tell_of_untold(struct loader *l, struct config *c)
+{
+	char message[80];
+
+	if (!l->n_untold)
+		return;
+	snprintf(message, sizeof(message), "... and %zu more", l->n_untold);
+	c->problems[c->n_problems] = c->problems[c->n_problems - 1];
+	c->problems[c->n_problems].severity = SEVERITY_ERROR;
+	c->problems[c->n_problems++].message = arena_string(l->arena, message);
+}
+
 int problems_finish(struct loader *l)
 {
 	struct config *c = l->config;
@@ -162,11 +177,12 @@ int problems_finish(struct loader *l)
 		return 0;
 	qsort(l->problems, l->n_problems, sizeof(*l->problems), compare_problems);
 	l->n_problems = drop_repeats(l->problems, l->n_problems);
-	c->problems = arena_alloc(l->arena, l->n_problems * sizeof(*c->problems));
+	c->problems = arena_alloc(l->arena, (l->n_problems + 1) * sizeof(*c->problems));
 	if (!c->problems)
 		return -ENOMEM;
 	memcpy(c->problems, l->problems, l->n_problems * sizeof(*c->problems));
 	c->n_problems = l->n_problems;
+	tell_of_untold(l, c);
 	for (size_t i = 0; i < c->n_problems; i++)
 		c->n_errors += c->problems[i].severity == SEVERITY_ERROR;
 	return 0;

@@ -27,7 +27,7 @@ static const struct {
 	{"root", 0}, {"disk", 6}, {"cdrom", 24}, {"www-data", 33}, {"shadow", 42}, {"docker", 998},
 	{"tomcat", 995}, {"alice", 1000}, {"bob", 1001}, {"flagman", 990}, {"flagman-disc", 991},
 	{"flagman-deploy", 992}, {"wwwadmins", FAKE_GID_ADMINS}, {"media", 2001}, {"helpdesk", 2002},
-	{"staff", 50},
+	{"staff", 50}, {"developers", 2003},
 };
 
 static const struct {
@@ -109,15 +109,17 @@ static bool is_home(const char *path)
 	return false;
 }
 
-/* Everything is installed that is not called missing. */
+/* Everything is installed that is not called missing, and these in one place only. */
 static bool is_program(const char *path)
 {
-	if (strstr(path, "missing"))
-		return false;
-	return strncmp(path, "/usr/sbin/", 10) == 0 ? strcmp(path, "/usr/sbin/service") == 0
-						     : strncmp(path, "/usr/local/sbin/", 16) != 0 &&
-							       strncmp(path, "/usr/local/bin/tar", 18) != 0 &&
-							       strcmp(path, "/usr/local/bin/systemctl") != 0;
+	static const char *const programs[] = {
+		"/usr/bin/systemctl", "/usr/sbin/service", "/usr/bin/tar", "/usr/sbin/apachectl",
+	};
+
+	for (size_t i = 0; i < COUNT(programs); i++)
+		if (strcmp(strrchr(path, '/'), strrchr(programs[i], '/')) == 0)
+			return strcmp(path, programs[i]) == 0;
+	return strstr(path, "missing") == NULL;
 }
 
 static bool is_directory(const char *path)

@@ -210,6 +210,38 @@ static void check_round_trip(const struct test *t, const char *printed)
 	config_free(c);
 }
 
+/* Saved as last good version, and recalled when the files are of no use, it is the same, too. */
+static void check_last_good(const struct test *t, const struct config *c, const char *printed)
+{
+	char dir[] = "/tmp/flagman-golden-XXXXXX", path[64];
+	_cleanup_close_ int fd = -1;
+	_cleanup_free_ char *again = NULL;
+	struct test broken = *t;
+	struct config *old;
+
+	if (!mkdtemp(dir) || (fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC)) < 0) {
+		fail(t, "no directory for temporary files");
+		return;
+	}
+	snprintf(path, sizeof(path), "%s/last-good.yaml", dir);
+	fake_use(&t->fake);
+	if (config_save_last_good(c, fd, "last-good.yaml") < 0)
+		fail(t, "can't be saved");
+	broken.options.last_good = path;
+	broken.fake.fstat_fails = true;
+	old = load(&broken, t->path);
+	if (old) {
+		again = print_text(t, old);
+		if (strcmp(again, printed) != 0) {
+			fail(t, "its last good version is another one");
+			fprintf(stderr, "--- printed\n%s--- recalled\n%s", printed, again);
+		}
+	}
+	config_free(old);
+	unlink(path);
+	rmdir(dir);
+}
+
 static void run(struct test *t)
 {
 	_cleanup_free_ char *problems = NULL, *printed = NULL;
@@ -221,8 +253,11 @@ static void run(struct test *t)
 	printed = print_text(t, c);
 	compare(t, "err", c->n_problems ? problems : NULL);
 	compare(t, "ok", c->n_errors == 0 || t->print ? printed : NULL);
-	if (c->n_errors == 0)
+	if (c->n_errors == 0) {
 		check_round_trip(t, printed);
+		if (!t->settings)
+			check_last_good(t, c, printed);
+	}
 	config_free(c);
 }
 
