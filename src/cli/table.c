@@ -85,69 +85,54 @@ static void measure(const struct table *t, unsigned *widths)
 		}
 }
 
-static void put(struct buf *out, const struct term *term, enum style style, const char *text)
-{
-	if (!*text)
-		return;
-	buf_adds(out, term_on(term, style));
-	buf_adds(out, text);
-	buf_adds(out, term_off(term, style));
-}
-
-/* What fits into the terminal's width behind USED columns. */
-static void put_cut(
-	struct buf *out, const struct term *term, enum style style, const char *text, unsigned used)
+/* GAP_COLUMNS blanks and TEXT, as much as fits behind USED columns; nothing where nothing fits, so
+ * that no line ends in a blank. */
+static void put(struct buf *out, const struct term *term, enum style style, const char *text,
+	unsigned used, unsigned gap_columns)
 {
 	_cleanup_(buf_done) struct buf b = BUF_INIT(64 * 1024);
 
-	if (!term->width) {
-		put(out, term, style, text);
-		return;
-	}
-	if (used < term->width)
+	used += gap_columns;
+	if (!term->width)
+		buf_adds(&b, text);
+	else if (used < term->width)
 		term_cut(&b, term, text, term->width - used);
-	put(out, term, style, buf_str(&b));
-}
-
-static void spaces(struct buf *out, unsigned n)
-{
-	while (n--)
+	if (!b.len)
+		return;
+	while (gap_columns--)
 		buf_addc(out, ' ');
+	buf_adds(out, term_on(term, style));
+	buf_adds(out, buf_str(&b));
+	buf_adds(out, term_off(term, style));
 }
 
-/* Blanks are owed until something follows them, so that no line ends in one. */
 static void print_row(const struct table *t, const struct table_row *row, const unsigned *widths,
 	const struct term *term, struct buf *out)
 {
-	unsigned owed = INDENT, used = 0, w;
+	unsigned used = 0, gap = INDENT, w;
 	const char *text;
 
 	for (unsigned c = 0; c < t->columns; c++) {
 		if (!widths[c])
 			continue;
 		text = cell_text(row, c);
-		if (*text) {
-			spaces(out, owed);
-			used += owed;
-			owed = 0;
-			put_cut(out, term, row->cells[c].style, text, used);
-		}
 		w = term_columns(text);
-		used += w;
-		owed += widths[c] - w + GAP;
+		if (w) {
+			put(out, term, row->cells[c].style, text, used, gap);
+			used += gap + w;
+			gap = 0;
+		}
+		gap += widths[c] - w + GAP;
 	}
 	buf_addc(out, '\n');
 }
 
 static void print_heading(const struct table_row *row, const struct term *term, struct buf *out)
 {
-	const char *title = cell_text(row, 0), *note = cell_text(row, 1);
+	const char *title = cell_text(row, 0);
 
-	put_cut(out, term, STYLE_BOLD, title, 0);
-	if (*note) {
-		spaces(out, GAP);
-		put_cut(out, term, STYLE_DIM, note, term_columns(title) + GAP);
-	}
+	put(out, term, STYLE_BOLD, title, 0, 0);
+	put(out, term, STYLE_DIM, cell_text(row, 1), term_columns(title), GAP);
 	buf_addc(out, '\n');
 }
 
