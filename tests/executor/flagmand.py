@@ -111,6 +111,12 @@ class Agent:
         assert len(fds) == (3 if message.result == wire.OK else 0)
         return Run(self, token, message, fds)
 
+    def running(self, action, **more):
+        """start(), which must succeed."""
+        run = self.start(action, **more)
+        assert run.result == wire.OK, run.message.why
+        return run
+
 
 class Run:
     """A run that was asked for; if it was started, its claim's descriptors."""
@@ -269,6 +275,7 @@ class Flagmand:
             self.process.wait()
         for agent in self.agents:
             agent.close()
+        self.agents = []
         self.rendezvous.close()
 
 
