@@ -125,12 +125,13 @@ static int check_arguments(const struct cli *cli)
 }
 
 /* Reads the snippet back; what the parser has against it goes to stderr.  0 or EX_CONFIG. */
-static int check_snippet(struct load *l, const struct buf *b, const char *name)
+static int check_snippet(const struct load *l, const struct buf *b, const char *name)
 {
 	_cleanup_(load_config_freep) struct config *c = NULL;
 	_cleanup_close_ int fd = memfd_create("snippet", MFD_CLOEXEC);
 	char path[64];
 	char *files[] = {path, NULL};
+	struct config_options o = l->options;
 	int r;
 
 	if (fd < 0 || write_all(fd, b->data, b->len) < 0) {
@@ -138,11 +139,11 @@ static int check_snippet(struct load *l, const struct buf *b, const char *name)
 		return EX_OSERR;
 	}
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-	l->options.conf_dir = NULL;
-	l->options.main_file = NULL;
-	l->options.files = files;
-	l->options.skip_trust = true;
-	r = config_load(&l->options, &c);
+	o.conf_dir = NULL;
+	o.main_file = NULL;
+	o.files = files;
+	o.skip_trust = true;
+	r = config_load(&o, &c);
 	if (r < 0) {
 		cli_error("%s: %s", name, strerror(-r));
 		return EX_OSERR;

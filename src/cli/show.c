@@ -101,8 +101,8 @@ void show_sort(struct control_action *actions, size_t n)
 	_cleanup_free_ struct control_action **order = calloc(n + 1, sizeof(*order));
 	_cleanup_free_ struct control_action *sorted = calloc(n + 1, sizeof(*sorted));
 
-	if (!order || !sorted)
-		return; /* then in the agent's order */
+	if (n == 0 || !order || !sorted)
+		return; /* out of memory: then in the agent's order */
 	for (size_t i = 0; i < n; i++)
 		order[i] = &actions[i];
 	qsort(order, n, sizeof(struct control_action *), compare);

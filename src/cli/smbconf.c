@@ -185,7 +185,6 @@ static int start_testparm(const char *file, int *ret_fd, pid_t *ret_pid)
 	_cleanup_free_ char *copy = file ? strdup(file) : NULL;
 	char *argv[] = {program, s, v, prompt, copy, NULL};
 	posix_spawn_file_actions_t actions;
-	extern char **environ;
 	int pipes[2], r;
 
 	if (pipe2(pipes, O_CLOEXEC) < 0)
