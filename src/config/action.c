@@ -40,8 +40,8 @@ const struct node *unwrap_action(struct loader *l, const struct node *item)
 }
 
 /* The name as soon as possible: the flag of a misconfigured action has it. */
-static void read_action_name(struct loader *l, const struct node *map, const struct scope *s,
-	struct action *a)
+static void read_action_name(
+	struct loader *l, const struct node *map, const struct scope *s, struct action *a)
 {
 	const struct node *v = scope_find(s, KEY_NAME);
 
@@ -53,7 +53,8 @@ static void read_action_name(struct loader *l, const struct node *map, const str
 }
 
 /* The one key that says what is run. */
-static const struct found *find_what(struct loader *l, const struct node *map, const struct scope *s)
+static const struct found *find_what(
+	struct loader *l, const struct node *map, const struct scope *s)
 {
 	const struct found *what = NULL;
 
@@ -63,15 +64,16 @@ static const struct found *find_what(struct loader *l, const struct node *map, c
 		if (key_id(f->key) == KEY_NAME || key_id(f->key) == KEY_ACTION)
 			continue;
 		if (what) {
-			wrong(l, f->at, "an action runs one thing: it has %s and %s", what->key->name,
-				f->key->name);
+			wrong(l, f->at, "an action runs one thing: it has %s and %s",
+				what->key->name, f->key->name);
 			return NULL;
 		}
 		what = f;
 	}
 	if (!what)
 		wrong(l, map,
-			"the action does nothing: give it command, script, restart-service, service, "
+			"the action does nothing: give it command, script, restart-service, "
+			"service, "
 			"burn, verify or eject");
 	return what;
 }
@@ -86,7 +88,8 @@ static bool check_capabilities(struct loader *l, const struct node *at, struct d
 			"ambient-capabilities has some that capability-bounding-set has not");
 	if (d->how.ambient && !l->options->privileged)
 		return wrong(l, at,
-			"ambient-capabilities: only a service that root runs can give capabilities");
+			"ambient-capabilities: only a service that root runs can give "
+			"capabilities");
 	return true;
 }
 
@@ -97,12 +100,14 @@ static bool check_ordinary(struct loader *l, const struct node *at, struct draft
 		return true;
 	if (d->how.user_set && d->how.uid != l->options->trusted_uid)
 		return wrong(l, at,
-			"user: this service is not run by root, so it can't run a command as %s; leave "
+			"user: this service is not run by root, so it can't run a command as %s; "
+			"leave "
 			"user out, or set via: sudo",
 			d->how.user_name);
 	if (key_set_has(&d->set, KEY_GROUP) && !l->hooks->own_group(d->how.gid))
 		return wrong(l, at,
-			"group: this service is not run by root, and its user is not in that group");
+			"group: this service is not run by root, and its user is not in that "
+			"group");
 	if (d->how.n_groups)
 		return wrong(l, at,
 			"supplementary-groups: only a service that root runs can give groups");
@@ -137,8 +142,8 @@ static void forget_inherited_group(const struct node *map, struct draft *d)
 	d->how.n_groups = 0;
 }
 
-bool read_action(struct loader *l, const struct node *item, const struct draft *base,
-	struct action *a)
+bool read_action(
+	struct loader *l, const struct node *item, const struct draft *base, struct action *a)
 {
 	const struct node *map = unwrap_action(l, item);
 	struct draft d;

@@ -173,8 +173,8 @@ static uint32_t hash_entry(const void *data, size_t len, bool terminated)
 }
 
 /* Its slot, or the free one where it would go; NULL: there is no table. */
-static struct slot *find_slot(const struct config_arena *a, const void *data, size_t len,
-	uint32_t hash)
+static struct slot *find_slot(
+	const struct config_arena *a, const void *data, size_t len, uint32_t hash)
 {
 	size_t i = hash & (a->n_slots - 1);
 

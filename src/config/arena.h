@@ -17,7 +17,7 @@
 
 struct config_arena;
 
-struct config_arena *arena_new(void); /* NULL: out of memory */
+struct config_arena *arena_new(void);    /* NULL: out of memory */
 void arena_free(struct config_arena *a); /* NULL is fine */
 bool arena_failed(const struct config_arena *a);
 

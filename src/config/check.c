@@ -26,10 +26,40 @@ bool same_name(const char *a, const char *b)
 /* Groups whose members can do more than their name says.  Flagman's agent joins directory.group,
  * and the agent is what reads strangers' file names. */
 static const char *const doors[] = {
-	"root", "_ssh", "adm", "bin", "crontab", "daemon", "disk", "docker", "incus",
-	"incus-admin", "input", "kmem", "kvm", "libvirt", "libvirt-qemu", "lpadmin", "lxd", "mail",
-	"netdev", "nogroup", "shadow", "ssh_keys", "staff", "sudo", "sys", "systemd-journal",
-	"systemd-network", "tape", "tty", "utmp", "uucp", "vboxusers", "wheel", NULL,
+	"root",
+	"_ssh",
+	"adm",
+	"bin",
+	"crontab",
+	"daemon",
+	"disk",
+	"docker",
+	"incus",
+	"incus-admin",
+	"input",
+	"kmem",
+	"kvm",
+	"libvirt",
+	"libvirt-qemu",
+	"lpadmin",
+	"lxd",
+	"mail",
+	"netdev",
+	"nogroup",
+	"shadow",
+	"ssh_keys",
+	"staff",
+	"sudo",
+	"sys",
+	"systemd-journal",
+	"systemd-network",
+	"tape",
+	"tty",
+	"utmp",
+	"uucp",
+	"vboxusers",
+	"wheel",
+	NULL,
 };
 
 static bool check_press_group(struct loader *l, const struct merged *m)
@@ -42,18 +72,22 @@ static bool check_press_group(struct loader *l, const struct merged *m)
 	if (!l->options->privileged)
 		return l->hooks->own_group(g->dir_gid) ||
 		       wrong_at(l, &at,
-			       "directory.group: this service is not run by root, and its user is not in "
+			       "directory.group: this service is not run by root, and its user is "
+			       "not in "
 			       "that group");
 	name = group_name(l, g->dir_gid, buf);
 	if (g->dir_gid == 0)
 		return wrong_at(l, &at,
-			"directory.group is root: flagman joins this group, and must not be in root's; "
+			"directory.group is root: flagman joins this group, and must not be in "
+			"root's; "
 			"make a group of those who may press");
 	for (size_t i = 0; doors[i]; i++)
 		if (strcmp(doors[i], name) == 0)
 			return wrong_at(l, &at,
-				"directory.group is %s, which opens other doors of the system: flagman "
-				"joins this group, and so do all who may press; make a group of its own",
+				"directory.group is %s, which opens other doors of the system: "
+				"flagman "
+				"joins this group, and so do all who may press; make a group of "
+				"its own",
 				name);
 	return true;
 }
@@ -65,24 +99,27 @@ static bool check_directory_mode(struct loader *l, const struct merged *m)
 	unsigned mode = g->dir_mode;
 
 	if (mode & 0002)
-		return wrong_at(l, &at, "directory.mode %04o lets everybody on this machine press",
-			mode);
+		return wrong_at(
+			l, &at, "directory.mode %04o lets everybody on this machine press", mode);
 	if (mode & S_ISUID)
-		return wrong_at(l, &at, "directory.mode %04o: a set-user-id bit means nothing here",
-			mode);
+		return wrong_at(
+			l, &at, "directory.mode %04o: a set-user-id bit means nothing here", mode);
 	if (mode & S_ISVTX)
 		return wrong_at(l, &at,
-			"directory.mode %04o: with the sticky bit only the owner could press", mode);
+			"directory.mode %04o: with the sticky bit only the owner could press",
+			mode);
 	if ((mode & 0700) != 0700)
 		return wrong_at(l, &at, "directory.mode %04o locks the owner out", mode);
 	if (g->access == ACCESS_PRESS_ONLY && mode != 0755)
 		return wrong_at(l, &at,
-			"directory.mode %04o: with access: press-only it is 0755, and Samba's ACL says who "
+			"directory.mode %04o: with access: press-only it is 0755, and Samba's ACL "
+			"says who "
 			"may press",
 			mode);
 	if (g->access == ACCESS_GROUP && (mode & 0070) != 0070)
 		return wrong_at(l, &at,
-			"directory.mode %04o: the group can't press, as it can't write; set 0770, or "
+			"directory.mode %04o: the group can't press, as it can't write; set 0770, "
+			"or "
 			"access: press-only",
 			mode);
 	return true;
@@ -106,25 +143,30 @@ static bool check_owners(struct loader *l, const struct merged *m)
 {
 	const struct group *g = &m->group;
 	const struct place at = merged_place(m, KEY_DIRECTORY_USER);
-	const struct place user = merged_place(m, KEY_FILE_USER), group = merged_place(m, KEY_FILE_GROUP);
+	const struct place user = merged_place(m, KEY_FILE_USER),
+			   group = merged_place(m, KEY_FILE_GROUP);
 
 	if (g->access == ACCESS_PRESS_ONLY && g->dir_uid != l->options->agent_uid)
 		return wrong_at(l, &at,
-			"directory.user: with access: press-only the directory belongs to flagman's user; "
+			"directory.user: with access: press-only the directory belongs to "
+			"flagman's user; "
 			"leave it out");
 	if (l->options->privileged)
 		return true;
 	if (g->dir_uid != l->options->trusted_uid)
 		return wrong_at(l, &at,
-			"directory.user: this service is not run by root and can't give files away; leave "
+			"directory.user: this service is not run by root and can't give files "
+			"away; leave "
 			"it out");
 	if (g->file_uid_set && g->file_uid != l->options->trusted_uid)
 		return wrong_at(l, &user,
-			"file.user: this service is not run by root and can't give files away; leave it "
+			"file.user: this service is not run by root and can't give files away; "
+			"leave it "
 			"out");
 	if (key_set_has(&m->set, KEY_FILE_GROUP) && !l->hooks->own_group(g->file_gid))
 		return wrong_at(l, &group,
-			"file.group: this service is not run by root, and its user is not in that group");
+			"file.group: this service is not run by root, and its user is not in that "
+			"group");
 	return true;
 }
 
@@ -145,7 +187,7 @@ static void fill_owners(struct loader *l, struct group *g, const struct key_set 
 		g->access = ACCESS_GROUP;
 	if (!key_set_has(set, KEY_DIRECTORY_USER))
 		g->dir_uid = g->access == ACCESS_PRESS_ONLY ? l->options->agent_uid
-			     : l->options->privileged	    ? 0
+			     : l->options->privileged       ? 0
 							    : l->options->trusted_uid;
 	if (!key_set_has(set, KEY_DIRECTORY_GROUP) && !l->options->privileged)
 		g->dir_gid = own_gid(l);
@@ -190,7 +232,8 @@ static bool only_delete(struct loader *l, struct action *a)
 
 	if (a->drop)
 		return wrong_at(l, &a->place,
-			"the action \"%s\" has a drop folder, and with access: press-only nobody can drop",
+			"the action \"%s\" has a drop folder, and with access: press-only nobody "
+			"can drop",
 			a->name);
 	if (!(a->press->triggers & TRIGGER_BIT(TRIGGER_MOVE)))
 		return true;
@@ -198,7 +241,8 @@ static bool only_delete(struct loader *l, struct action *a)
 	press.triggers &= ~TRIGGER_BIT(TRIGGER_MOVE);
 	if (!press.triggers)
 		return wrong_at(l, &a->place,
-			"the action \"%s\" has only the trigger move, and with access: press-only nobody "
+			"the action \"%s\" has only the trigger move, and with access: press-only "
+			"nobody "
 			"can move a flag into Run",
 			a->name);
 	a->press = arena_unique(l->arena, &press, sizeof(press));
@@ -229,8 +273,8 @@ static bool is_trash(const struct group *g, const char *folder)
 }
 
 /* A flag's file name would be taken for it, or it for a flag's. */
-static bool check_folder(struct loader *l, const struct group *g, const struct place *at,
-	const char *folder)
+static bool check_folder(
+	struct loader *l, const struct group *g, const struct place *at, const char *folder)
 {
 	size_t n = strlen(folder);
 
@@ -246,10 +290,11 @@ static bool check_folder(struct loader *l, const struct group *g, const struct p
 static bool check_action_name(struct loader *l, const struct group *g, const struct action *a)
 {
 	if (same_name(a->name, "Status"))
-		return wrong_at(l, &a->place, "an action can't be named Status: that is a file of flagman's");
+		return wrong_at(l, &a->place,
+			"an action can't be named Status: that is a file of flagman's");
 	if (g->run_folder && same_name(a->name, g->run_folder))
-		return wrong_at(l, &a->place, "the action \"%s\" is named like the folder %s", a->name,
-			g->run_folder);
+		return wrong_at(l, &a->place, "the action \"%s\" is named like the folder %s",
+			a->name, g->run_folder);
 	return true;
 }
 
@@ -303,12 +348,12 @@ static bool check_labels(struct loader *l, const struct merged *m)
 		const char *word = label(g, s);
 
 		if (word[strlen(word) - 1] == '%')
-			return wrong_at(l, &at, "the label \"%s\" ends in %%, as progress does", word);
+			return wrong_at(
+				l, &at, "the label \"%s\" ends in %%, as progress does", word);
 		for (enum state t = STATE_READY + 1; t < s; t++)
 			if (same_name(word, label(g, t)))
-				return wrong_at(l, &at,
-					"the label \"%s\" is that of %s and of %s", word, state_word(t),
-					state_word(s));
+				return wrong_at(l, &at, "the label \"%s\" is that of %s and of %s",
+					word, state_word(t), state_word(s));
 	}
 	return true;
 }

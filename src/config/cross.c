@@ -40,8 +40,8 @@ static void clash(struct loader *l, struct merged *a, struct merged *b)
 	l->object = g->object;
 	l->group = g->name;
 	if (strcmp(g->object, w->object) != 0)
-		wrong_at(l, &g->place, "the object %s differs only in case from %s in %s", g->object,
-			w->object, other);
+		wrong_at(l, &g->place, "the object %s differs only in case from %s in %s",
+			g->object, w->object, other);
 	else if (strcmp(g->path, w->path) == 0)
 		wrong_at(l, &path,
 			"two groups of object %s have the same directory.path; the other is in %s",
@@ -125,8 +125,8 @@ static void check_nested(struct loader *l, struct merged *groups, size_t n, stru
 		l->object = g->group.object;
 		l->group = g->group.name;
 		wrong_at(l, &at,
-			"directory.path %s lies in the directory of object %s, which is in %s", path,
-			outer->group.object, place_words(l, &outer->group.place));
+			"directory.path %s lies in the directory of object %s, which is in %s",
+			path, outer->group.object, place_words(l, &outer->group.place));
 		l->mute = false;
 		l->object = l->group = NULL;
 		lose(l, g);

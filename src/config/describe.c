@@ -18,7 +18,8 @@ static void put_roff(FILE *out, const char *s)
 		if (*s == '\\')
 			fputs("\\e", out);
 		else
-			fputc(s[0] == ' ' && s[-1] == '.' ? '\n' : *s, out); /* a sentence, a line */
+			fputc(s[0] == ' ' && s[-1] == '.' ? '\n' : *s,
+				out); /* a sentence, a line */
 }
 
 static const char *type_words(const struct key *k, char *buf, size_t size)
@@ -50,7 +51,8 @@ static const char *type_words(const struct key *k, char *buf, size_t size)
 		return "a list of numbers";
 	case TYPE_WORD:
 		for (size_t i = 0; k->words[i] && n < size; i++)
-			n += (size_t)snprintf(buf + n, size - n, "%s%s", i ? " | " : "", k->words[i]);
+			n += (size_t)snprintf(
+				buf + n, size - n, "%s%s", i ? " | " : "", k->words[i]);
 		return buf;
 	default:
 		return NULL;
@@ -115,15 +117,16 @@ static void put_json(FILE *out, const char *s)
 	fputc('"', out);
 }
 
-#define TEXT_SCHEMA	  "\"type\": [\"string\", \"number\", \"boolean\"]"
-#define TEXT_LIST_SCHEMA                                                                           \
+#define TEXT_SCHEMA "\"type\": [\"string\", \"number\", \"boolean\"]"
+#define TEXT_LIST_SCHEMA \
 	"\"anyOf\": [{" TEXT_SCHEMA "}, {\"type\": \"array\", \"items\": {" TEXT_SCHEMA "}}]"
 #define DURATION_PATTERN "([0-9.]+ *[a-zA-Z\xc2\xb5\xce\xbc]+ *)+|0"
-#define SIZE_PATTERN	 "[0-9.]+ *([kKMGT]i?B?|B|bytes?)|0"
+#define SIZE_PATTERN     "[0-9.]+ *([kKMGT]i?B?|B|bytes?)|0"
 
 static void put_pattern(FILE *out, const char *pattern, const char *word)
 {
-	fprintf(out, "\"anyOf\": [{\"type\": \"string\", \"pattern\": \"^(%s%s%s)$\"}, {\"const\": 0}]",
+	fprintf(out,
+		"\"anyOf\": [{\"type\": \"string\", \"pattern\": \"^(%s%s%s)$\"}, {\"const\": 0}]",
 		pattern, word ? "|" : "", word ? word : "");
 }
 
@@ -137,7 +140,8 @@ static void put_type(const struct key *k, FILE *out)
 		put_pattern(out, DURATION_PATTERN, k->never ? "never|infinity" : NULL);
 		break;
 	case TYPE_CONFIRM:
-		fputs("\"anyOf\": [{\"enum\": [false, \"no\"]}, {\"type\": \"string\", \"pattern\": "
+		fputs("\"anyOf\": [{\"enum\": [false, \"no\"]}, {\"type\": \"string\", "
+		      "\"pattern\": "
 		      "\"^(" DURATION_PATTERN ")$\"}]",
 			out);
 		break;
@@ -190,7 +194,8 @@ static void put_type(const struct key *k, FILE *out)
 			out);
 		break;
 	case TYPE_ACTIONS:
-		fputs("\"type\": \"array\", \"minItems\": 1, \"items\": {\"$ref\": \"#/$defs/action\"}",
+		fputs("\"type\": \"array\", \"minItems\": 1, \"items\": {\"$ref\": "
+		      "\"#/$defs/action\"}",
 			out);
 		break;
 	case TYPE_ANY:
@@ -206,7 +211,8 @@ static void put_object(enum where w, FILE *out, const char *indent)
 {
 	const char *separator = "";
 
-	fprintf(out, "%s\"type\": \"object\",\n%s\"additionalProperties\": false,\n", indent, indent);
+	fprintf(out, "%s\"type\": \"object\",\n%s\"additionalProperties\": false,\n", indent,
+		indent);
 	fprintf(out, "%s\"properties\": {", indent);
 	for (const struct key *k = schema; k < schema + KEY_N; k++) {
 		if (!(k->where & w) || k->internal)

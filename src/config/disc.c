@@ -17,7 +17,8 @@ struct arguments {
 	size_t n;
 };
 
-static bool add_text(struct loader *l, struct arguments *args, const struct key *k, const char *value)
+static bool add_text(
+	struct loader *l, struct arguments *args, const struct key *k, const char *value)
 {
 	char text[2200];
 
@@ -31,8 +32,8 @@ static bool add_text(struct loader *l, struct arguments *args, const struct key 
 	return args->argv[args->n++] != NULL;
 }
 
-static bool add_option(struct loader *l, struct arguments *args, const struct key *k,
-	const struct disc *disc)
+static bool add_option(
+	struct loader *l, struct arguments *args, const struct key *k, const struct disc *disc)
 {
 	const char *slot = (const char *)disc + k->offset;
 	const char *text;
@@ -66,7 +67,9 @@ static bool add_lock(struct loader *l, struct press *p, char *device)
 
 static enum action_type type_of(const struct key *k)
 {
-	return key_id(k) == KEY_BURN ? ACTION_BURN : key_id(k) == KEY_VERIFY ? ACTION_VERIFY : ACTION_EJECT;
+	return key_id(k) == KEY_BURN     ? ACTION_BURN
+	       : key_id(k) == KEY_VERIFY ? ACTION_VERIFY
+					 : ACTION_EJECT;
 }
 
 bool read_disc(struct loader *l, const struct key *k, const struct node *v, struct draft *d,
@@ -87,7 +90,9 @@ bool read_disc(struct loader *l, const struct key *k, const struct node *v, stru
 	if (read_table(l, v, w, &s))
 		require_keys(l, v, w, &set);
 	if (k->extra == IN_BURN && !disc.image && !d->drop)
-		wrong(l, v, "burn has nothing to burn: give the action a drop folder, or burn an image");
+		wrong(l, v,
+			"burn has nothing to burn: give the action a drop folder, or burn an "
+			"image");
 	if (l->errors != before)
 		return false;
 	if (k->extra == IN_BURN && !disc.speed)

@@ -80,7 +80,8 @@ static void read_defaults(struct loader *l, const struct scope *group)
 
 	if (v && (v->kind == NODE_LIST || (v->kind == NODE_SCALAR && !node_is_null(v))))
 		wrong(l, v,
-			"command of a group is a mapping of defaults for its actions; what is to be "
+			"command of a group is a mapping of defaults for its actions; what is to "
+			"be "
 			"run stands in an action's command");
 	else
 		read_part(l, group, KEY_COMMAND_DEFAULTS);
@@ -91,13 +92,14 @@ static bool check_repeated(struct loader *l, const struct fragment *f, const str
 {
 	for (const struct action *o = f->group.actions; o < a; o++)
 		if (o->name && same_name(o->name, a->name))
-			return wrong_at(l, &a->place, "the action \"%s\" stands here twice; the other is in line %u",
+			return wrong_at(l, &a->place,
+				"the action \"%s\" stands here twice; the other is in line %u",
 				a->name, o->place.line);
 	return true;
 }
 
-static void read_one(struct loader *l, struct fragment *f, const struct node *item,
-	const struct draft *base)
+static void read_one(
+	struct loader *l, struct fragment *f, const struct node *item, const struct draft *base)
 {
 	struct action *a = &f->group.actions[f->group.n_actions];
 	char *outer = l->first;
@@ -122,8 +124,8 @@ static void read_one(struct loader *l, struct fragment *f, const struct node *it
 		memset(a, 0, sizeof(*a));
 }
 
-static void read_actions(struct loader *l, struct fragment *f, const struct node *v,
-	const struct draft *base)
+static void read_actions(
+	struct loader *l, struct fragment *f, const struct node *v, const struct draft *base)
 {
 	if (!want_list(l, "actions", v))
 		return;
@@ -142,7 +144,7 @@ static void read_actions(struct loader *l, struct fragment *f, const struct node
 struct whole {
 	char *object, *description;
 	const char *file; /* where the fragments come from */
-	bool several;	  /* groups: each must have a name */
+	bool several;     /* groups: each must have a name */
 };
 
 static void read_keys(struct loader *l, struct fragment *f, const struct node *map)
@@ -241,7 +243,8 @@ bool read_document(struct loader *l, const struct node *doc)
 		read_value(l, &schema[KEY_OBJECT], v, &(struct scope){.plain = &w.object});
 	v = scope_find(&s, KEY_DOC_DESCRIPTION);
 	if (v)
-		read_value(l, &schema[KEY_DOC_DESCRIPTION], v, &(struct scope){.plain = &w.description});
+		read_value(l, &schema[KEY_DOC_DESCRIPTION], v,
+			&(struct scope){.plain = &w.description});
 	v = scope_find(&s, KEY_SOURCE);
 	if (v && v->kind == NODE_SCALAR)
 		w.file = arena_string(l->arena, v->text);

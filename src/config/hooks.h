@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What the configuration asks the machine: accounts, files' owners, what runs as PID 1.  A test puts
- * other answers in their place, so that goldens read the same on every machine.
+ * What the configuration asks the machine: accounts, files' owners, what runs as PID 1.  A test
+ * puts other answers in their place, so that goldens read the same on every machine.
  *
  * <grp.h> has a struct group and so have we: groups are asked for by functions of our own.
  */
@@ -24,7 +24,7 @@ struct config_hooks {
 	bool (*user_by_id)(uid_t uid, struct account *ret);
 	bool (*group_by_name)(const char *name, gid_t *ret);
 	const char *(*group_by_id)(gid_t gid); /* NULL: nameless; valid until the next call */
-	bool (*own_group)(gid_t gid);	       /* this process may give files to that group */
+	bool (*own_group)(gid_t gid);          /* this process may give files to that group */
 	bool (*is_home)(const char *path);     /* of some account of this machine */
 	bool (*is_program)(const char *path);  /* there, and executable */
 	bool (*is_directory)(const char *path);

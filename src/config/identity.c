@@ -103,7 +103,8 @@ bool read_group(struct loader *l, const struct key *k, const struct node *v, gid
 		return false;
 	e = find_group(l, v->text);
 	if (!e || !e->known)
-		return wrong(l, v, "%s: there is no group \"%s\" on this machine", k->name, v->text);
+		return wrong(
+			l, v, "%s: there is no group \"%s\" on this machine", k->name, v->text);
 	*ret = e->gid;
 	return true;
 }
@@ -173,8 +174,8 @@ bool read_run_groups(struct loader *l, const struct key *k, const struct node *v
 			return false;
 	qsort(gids, n, sizeof(gids[0]), compare_gids);
 	d->how.n_groups = n;
-	d->how.groups = n ? (gid_t *)(uintptr_t)arena_unique(l->arena, gids, n * sizeof(gids[0]))
-			  : NULL;
+	d->how.groups =
+		n ? (gid_t *)(uintptr_t)arena_unique(l->arena, gids, n * sizeof(gids[0])) : NULL;
 	return true;
 }
 

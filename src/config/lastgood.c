@@ -3,9 +3,9 @@
  * Last good versions.
  *
  * What is in force is written to one file, a document for each part of a group that comes from one
- * snippet, with the snippet's name in it (`source`).  When a snippet has errors, what it said of that
- * group is read from there, or printed from the live configuration and read again: either way it
- * goes through the same reader and the same checks as anything else.
+ * snippet, with the snippet's name in it (`source`).  When a snippet has errors, what it said of
+ * that group is read from there, or printed from the live configuration and read again: either way
+ * it goes through the same reader and the same checks as anything else.
  */
 #include "config/merge.h"
 #include "config/print.h"
@@ -190,12 +190,12 @@ static bool read_saved(struct loader *l, const struct node *doc)
 /* Nobody but us may have written it: what is in it is run. */
 static int open_saved(const struct loader *l)
 {
-	_cleanup_close_ int fd = open(l->options->last_good, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+	_cleanup_close_ int fd =
+		open(l->options->last_good, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
 	struct stat st;
 
 	if (fd < 0 || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) || (st.st_mode & 0022) ||
-		(st.st_uid != 0 && st.st_uid != geteuid()) ||
-		(uint64_t)st.st_size > SAVED_MAX)
+		(st.st_uid != 0 && st.st_uid != geteuid()) || (uint64_t)st.st_size > SAVED_MAX)
 		return -1;
 	return steal_fd(&fd);
 }
@@ -267,7 +267,8 @@ int recall_old(struct loader *l)
 
 static void print_saved(struct printer *p, const struct config *c)
 {
-	fputs("# The last good version of each snippet's groups.  Written by flagmand; do not edit.\n",
+	fputs("# The last good version of each snippet's groups.  Written by flagmand; do not "
+	      "edit.\n",
 		p->out);
 	for (size_t i = 0; i < c->n_groups; i++) {
 		const struct group *g = &c->groups[i];

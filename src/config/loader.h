@@ -51,14 +51,14 @@ struct spot {
 
 struct fragment {
 	struct spot spots[SPOTS];
-	struct group group;	/* what was said; the rest is zero */
-	struct key_set set;	/* keys of the group that were said */
-	char *message;		/* the first error, whole; NULL: good */
-	unsigned order;		/* in which it was read */
-	bool old;		/* a last good version: what others say of the group goes first */
-	bool recalled;		/* has errors, and its last good version was looked for */
-	bool replaced;		/* ... and found */
-	bool live;		/* what is in force comes from its file */
+	struct group group; /* what was said; the rest is zero */
+	struct key_set set; /* keys of the group that were said */
+	char *message;      /* the first error, whole; NULL: good */
+	unsigned order;     /* in which it was read */
+	bool old;           /* a last good version: what others say of the group goes first */
+	bool recalled;      /* has errors, and its last good version was looked for */
+	bool replaced;      /* ... and found */
+	bool live;          /* what is in force comes from its file */
 };
 
 /* Keys that a mapping has and that do not simply fill a slot: for the caller. */
@@ -75,9 +75,9 @@ struct scope {
 	struct drop *drop;
 	struct disc *disc;
 	struct settings *settings;
-	struct spot *spots; /* of the group's keys, or NULL */
-	char **labels; /* STATE_MAX_ of them */
-	char **plain;  /* one text that has no home */
+	struct spot *spots;  /* of the group's keys, or NULL */
+	char **labels;       /* STATE_MAX_ of them */
+	char **plain;        /* one text that has no home */
 	struct key_set *set; /* keys said; those of a draft go into its own set */
 	struct found found[FOUND_MAX];
 	size_t n_found;
@@ -99,7 +99,7 @@ struct identity_cache {
 struct broken_file {
 	const char *file;
 	char *message;
-	bool whole; /* else: some document did not say whose it is */
+	bool whole;    /* else: some document did not say whose it is */
 	bool recalled; /* its last good versions were looked for */
 };
 
@@ -116,11 +116,11 @@ struct loader {
 	struct config *config;
 	struct config_arena *arena;   /* the configuration's */
 	struct config_arena *scratch; /* one document's nodes */
-	const char *file;	      /* interned: the one being read */
+	const char *file;             /* interned: the one being read */
 	const char *object, *group;   /* whose problems these are, or NULL */
-	size_t errors;		      /* counted even when mute */
-	bool mute;		      /* an old version: nobody needs to hear of it */
-	char *first;		      /* the first error since it was set to NULL */
+	size_t errors;                /* counted even when mute */
+	bool mute;                    /* an old version: nobody needs to hear of it */
+	char *first;                  /* the first error since it was set to NULL */
 	struct problem *problems;
 	size_t n_problems, problems_cap;
 	size_t n_untold; /* beyond PROBLEMS_MAX */
@@ -130,21 +130,21 @@ struct loader {
 	size_t n_broken;
 	struct draft defaults;
 	struct identity_cache users, groups;
-	struct wanted *wanted;	    /* lastgood.c: what is looked for */
-	bool reading_old;	    /* keys of the last good versions' file may stand */
-	char *text; /* of the file being read; kept for the next */
+	struct wanted *wanted; /* lastgood.c: what is looked for */
+	bool reading_old;      /* keys of the last good versions' file may stand */
+	char *text;            /* of the file being read; kept for the next */
 	size_t text_len, text_cap;
 	struct group group_defaults;
 	bool systemd; /* valid once there is a service_program */
 	const char *service_program;
-	char **good_labels; /* those that were found good last */
+	char **good_labels;                      /* those that were found good last */
 	struct checked_place places[PLACES_MAX]; /* directories that were found good */
 	size_t n_places;
 	char **checked; /* paths (interned) of programs that are there; sorted by address */
 	size_t n_checked;
 	struct config_arena *temporary; /* until the load is over */
-	struct config_arena *names;	/* those that were found good, also until then */
-	int error; /* -ENOMEM sticks */
+	struct config_arena *names;     /* those that were found good, also until then */
+	int error;                      /* -ENOMEM sticks */
 };
 
 /* problems.c: all messages go through these two, each with a literal format that has a golden. */
@@ -156,7 +156,7 @@ void warn_of(struct loader *l, const struct node *at, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 struct place node_place(const struct loader *l, const struct node *n);
 char *place_words(struct loader *l, const struct place *p); /* "file:line:column" */
-int problems_finish(struct loader *l); /* sorts them into the configuration */
+int problems_finish(struct loader *l);                      /* sorts them into the configuration */
 
 /* read.c: false when there was an error. */
 const struct node *scope_find(const struct scope *s, enum key_id id);
@@ -187,8 +187,8 @@ void identity_done(struct identity_cache *c);
 bool read_document(struct loader *l, const struct node *doc);
 struct fragment *new_fragment(struct loader *l);
 /* action.c: A is filled; false: it has errors, but its name is there if that can be told. */
-bool read_action(struct loader *l, const struct node *item, const struct draft *base,
-	struct action *a);
+bool read_action(
+	struct loader *l, const struct node *item, const struct draft *base, struct action *a);
 const struct node *unwrap_action(struct loader *l, const struct node *item);
 bool finish_draft(struct loader *l, const struct node *at, struct draft *d);
 /* what.c: what an action runs, from the one key that says so. */

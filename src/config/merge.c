@@ -2,10 +2,10 @@
 /*
  * Fragments to groups.
  *
- * Fragments of one group (the same object and name) become one: their actions together, and of every
- * other key the one value that they agree about.  Where they don't, the definition that is live
- * stays, and at a cold start the first by file name; the other fragment has an error then, and is
- * replaced like any other that has.
+ * Fragments of one group (the same object and name) become one: their actions together, and of
+ * every other key the one value that they agree about.  Where they don't, the definition that is
+ * live stays, and at a cold start the first by file name; the other fragment has an error then, and
+ * is replaced like any other that has.
  *
  * A fragment that turns out wrong here may bring its last good version in, so it goes in rounds,
  * until a round finds nothing new.  Messages that come again in the next round are said once.
@@ -38,7 +38,7 @@ const char *fold(struct loader *l, const char *name)
 	if (!name[n])
 		return arena_string(l->temporary, ascii);
 	return name_fold(name, &folded) < 0 ? arena_string(l->temporary, name)
-					     : arena_string(l->temporary, folded);
+					    : arena_string(l->temporary, folded);
 }
 
 /* ---- the order in which fragments count ---- */
@@ -140,8 +140,8 @@ struct place merged_place(const struct merged *m, enum key_id id)
 	return p->file ? *p : m->group.place;
 }
 
-static bool merge_key(struct loader *l, struct merged *m, struct fragment *f, enum key_id id,
-	const struct key *k)
+static bool merge_key(
+	struct loader *l, struct merged *m, struct fragment *f, enum key_id id, const struct key *k)
 {
 	struct place here, there;
 
@@ -159,7 +159,7 @@ static bool merge_key(struct loader *l, struct merged *m, struct fragment *f, en
 	there = merged_place(m, id);
 	return wrong_at(l, &here, "%s%s of object %s differs from that in %s",
 		k->where & IN_DIRECTORY ? "directory."
-		: k->where & IN_FILE	? "file."
+		: k->where & IN_FILE    ? "file."
 					: "",
 		k->name, f->group.object, place_words(l, &there));
 }
@@ -175,8 +175,8 @@ static bool merge_keys(struct loader *l, struct merged *m, struct fragment *f)
 }
 
 /* One action more, unless it is there. */
-static void merge_action(struct loader *l, struct merged *m, const struct fragment *f,
-	const struct action *a)
+static void merge_action(
+	struct loader *l, struct merged *m, const struct fragment *f, const struct action *a)
 {
 	struct group *g = &m->group;
 
@@ -239,8 +239,8 @@ static bool merge_group(struct loader *l, struct fragment **f, size_t n, struct 
 	m->group.place = f[0]->group.place;
 	for (size_t i = 0; i < n; i++)
 		n_actions += f[i]->group.n_actions;
-	m->group.actions = single ? NULL
-				  : arena_alloc(l->arena, (n_actions + 1) * sizeof(struct action));
+	m->group.actions =
+		single ? NULL : arena_alloc(l->arena, (n_actions + 1) * sizeof(struct action));
 	if (single) { /* nearly always: nothing to put together */
 		m->group.actions = own;
 		m->group.n_actions = n_actions;

@@ -9,11 +9,11 @@
 
 struct merged {
 	struct group group;
-	struct key_set set;	      /* keys that somebody said */
+	struct key_set set;           /* keys that somebody said */
 	const struct fragment *first; /* the one that counts most */
-	int rank;		      /* of that: 0 good, 1 old, 2 wrong */
-	bool lost;		      /* against another group */
-	struct place at[SPOTS];	      /* where its keys stand; file NULL: nowhere */
+	int rank;                     /* of that: 0 good, 1 old, 2 wrong */
+	bool lost;                    /* against another group */
+	struct place at[SPOTS];       /* where its keys stand; file NULL: nowhere */
 };
 
 /* Where the value of a key of the group stands, or the group. */

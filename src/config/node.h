@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * YAML as a tree of plain nodes, one document at a time; yaml.c is the only file that knows libyaml.
+ * YAML as a tree of plain nodes, one document at a time; yaml.c is the only file that knows
+ *libyaml.
  *
  * Anchors, aliases and merge keys are resolved here.  An alias shares its node, so a tree may be a
  * graph; its weight is what it would be as a tree, and that is bounded (a "billion laughs" is
@@ -23,19 +24,19 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define YAML_DEPTH_MAX	24
+#define YAML_DEPTH_MAX  24
 #define YAML_WEIGHT_MAX 1000000U /* values in one document, aliases followed */
 /* Both are looked through one by one; nothing here needs more. */
-#define YAML_ANCHORS_MAX 1000 /* in one document */
-#define YAML_MERGE_MAX	 512  /* keys of a mapping that has << */
-#define YAML_TOTAL_MAX	8000000U /* in all documents of a file */
+#define YAML_ANCHORS_MAX 1000     /* in one document */
+#define YAML_MERGE_MAX   512      /* keys of a mapping that has << */
+#define YAML_TOTAL_MAX   8000000U /* in all documents of a file */
 
 enum node_kind {
 	NODE_SCALAR,
 	NODE_LIST,
 	NODE_MAP,
 	NODE_UNKNOWN_ALIAS, /* text is its name */
-	NODE_TAGGED,	    /* text is the tag */
+	NODE_TAGGED,        /* text is the tag */
 };
 
 struct node;
@@ -46,10 +47,10 @@ struct pair {
 
 struct node {
 	enum node_kind kind;
-	bool plain;	 /* a scalar without quotes */
-	bool hash_after; /* a plain scalar with a '#' right behind its end: " #5" */
+	bool plain;            /* a scalar without quotes */
+	bool hash_after;       /* a plain scalar with a '#' right behind its end: " #5" */
 	unsigned line, column; /* from 1 */
-	uint32_t n;	 /* bytes of text, items, pairs */
+	uint32_t n;            /* bytes of text, items, pairs */
 	uint32_t weight;
 	union {
 		const char *text; /* NUL-terminated, no NUL within */
@@ -72,12 +73,12 @@ enum yaml_limit {
 
 /* Where and why the text is no YAML, or none for us. */
 struct yaml_trouble {
-	enum yaml_limit limit;	       /* else: libyaml's words */
-	unsigned line, column;	       /* from 1 */
-	unsigned began_line;	       /* where the thing that is wrong began; 0: unknown */
+	enum yaml_limit limit; /* else: libyaml's words */
+	unsigned line, column; /* from 1 */
+	unsigned began_line;   /* where the thing that is wrong began; 0: unknown */
 	unsigned began_column;
 	const char *problem, *context; /* context may be NULL */
-	size_t offset;		       /* in bytes, for what is no UTF-8 */
+	size_t offset;                 /* in bytes, for what is no UTF-8 */
 };
 
 struct yaml_reader;

@@ -11,16 +11,51 @@
 
 /* Neither these nor anything below them. */
 static const char *const system_trees[] = {
-	"/bin", "/boot", "/dev", "/etc", "/lib", "/lib32", "/lib64", "/libx32", "/lost+found",
-	"/proc", "/root", "/run", "/sbin", "/sys", "/usr", "/var/cache", "/var/lock", "/var/log",
-	"/var/mail", "/var/run", "/var/spool", "/var/lib/apt", "/var/lib/dpkg", "/var/lib/rpm",
-	"/var/lib/systemd", NULL,
+	"/bin",
+	"/boot",
+	"/dev",
+	"/etc",
+	"/lib",
+	"/lib32",
+	"/lib64",
+	"/libx32",
+	"/lost+found",
+	"/proc",
+	"/root",
+	"/run",
+	"/sbin",
+	"/sys",
+	"/usr",
+	"/var/cache",
+	"/var/lock",
+	"/var/log",
+	"/var/mail",
+	"/var/run",
+	"/var/spool",
+	"/var/lib/apt",
+	"/var/lib/dpkg",
+	"/var/lib/rpm",
+	"/var/lib/systemd",
+	NULL,
 };
 
 /* Below these, but not themselves. */
 static const char *const system_directories[] = {
-	"/", "/home", "/media", "/mnt", "/opt", "/snap", "/srv", "/tmp", "/var", "/var/backups",
-	"/var/lib", "/var/local", "/var/opt", "/var/tmp", NULL,
+	"/",
+	"/home",
+	"/media",
+	"/mnt",
+	"/opt",
+	"/snap",
+	"/srv",
+	"/tmp",
+	"/var",
+	"/var/backups",
+	"/var/lib",
+	"/var/local",
+	"/var/opt",
+	"/var/tmp",
+	NULL,
 };
 
 static bool below(const char *path, const char *tree)
@@ -65,8 +100,8 @@ static bool is_trusted(const struct loader *l, const struct group *g, uid_t uid)
 }
 
 /* The path itself, where it exists. */
-static bool check_existing(struct loader *l, const struct group *g, const struct place *at,
-	const struct stat *st)
+static bool check_existing(
+	struct loader *l, const struct group *g, const struct place *at, const struct stat *st)
 {
 	char buf[24];
 
@@ -74,17 +109,20 @@ static bool check_existing(struct loader *l, const struct group *g, const struct
 		return wrong_at(l, at, "directory.path %s is no directory", g->path);
 	if (st->st_mode & 0002)
 		return wrong_at(l, at,
-			"directory.path %s has mode %04o: everybody on this machine could write there; "
+			"directory.path %s has mode %04o: everybody on this machine could write "
+			"there; "
 			"chmod o-w it, or take a directory in it",
 			g->path, (unsigned)(st->st_mode & 07777));
 	if ((st->st_mode & 0020) && st->st_gid != g->dir_gid && st->st_gid != 0)
 		return wrong_at(l, at,
-			"directory.path %s can be written by the group %s, which is not directory.group; "
+			"directory.path %s can be written by the group %s, which is not "
+			"directory.group; "
 			"chgrp or chmod g-w it",
 			g->path, group_name(l, st->st_gid, buf));
 	if (!is_trusted(l, g, st->st_uid))
 		return wrong_at(l, at,
-			"directory.path %s belongs to %s, who could replace what is in it; chown root it, "
+			"directory.path %s belongs to %s, who could replace what is in it; chown "
+			"root it, "
 			"or name that user as directory.user",
 			g->path, user_name(l, st->st_uid, buf));
 	return true;
@@ -104,7 +142,8 @@ static bool check_above(struct loader *l, const struct group *g, const struct pl
 	if ((st->st_mode & S_ISVTX) && child && is_trusted(l, g, child->st_uid))
 		return true;
 	return wrong_at(l, at,
-		"directory.path %s: everybody may write to %s, and could put something in its place; "
+		"directory.path %s: everybody may write to %s, and could put something in its "
+		"place; "
 		"take another one%s",
 		g->path, above, child ? "" : ", or make it first");
 }
@@ -146,14 +185,16 @@ bool check_share_path(struct loader *l, const struct merged *m)
 
 	if (is_system(g->path))
 		return wrong_at(l, at,
-			"directory.path %s is a directory of the system; take one of its own, such as "
+			"directory.path %s is a directory of the system; take one of its own, such "
+			"as "
 			"/srv/flagman",
 			g->path);
 	if (strstr(g->path, "/.flagman"))
 		return wrong_at(l, at, "directory.path %s: .flagman is flagman's own", g->path);
 	if (is_home(l, g->path))
 		return wrong_at(l, at,
-			"directory.path %s is a home directory; take one in it, or such as /srv/flagman",
+			"directory.path %s is a home directory; take one in it, or such as "
+			"/srv/flagman",
 			g->path);
 	return check_chain(l, g, at);
 }

@@ -46,8 +46,8 @@ static void remember_first(struct loader *l, const struct place *at, const char 
 	l->first = arena_string(l->arena, buf_str(&b));
 }
 
-static void add_problem(struct loader *l, enum severity severity, const struct place *at,
-	const char *message)
+static void add_problem(
+	struct loader *l, enum severity severity, const struct place *at, const char *message)
 {
 	struct problem *p;
 

@@ -152,7 +152,8 @@ static bool first_character(struct loader *l, const struct yaml_trouble *t, stru
 		in_context(t, "a tag") || says(t, "undefined tag handle")) {
 		at->column = column;
 		token_at(&line, column, token);
-		return !wrong_at(l, at, "a text that begins with %c needs quotes: \"%s\"", token[0], token);
+		return !wrong_at(
+			l, at, "a text that begins with %c needs quotes: \"%s\"", token[0], token);
 	}
 	if (says(t, "cannot start any token") || in_context(t, "scanning a directive")) {
 		token_at(&line, column, token);
@@ -165,7 +166,8 @@ static bool quotes(struct loader *l, const struct yaml_trouble *t, struct place 
 {
 	if (says(t, "unknown escape") || says(t, "hexdecimal") || says(t, "escape code"))
 		return !wrong_at(l, at,
-			"in double quotes a backslash begins an escape; write \\\\, or use single quotes");
+			"in double quotes a backslash begins an escape; write \\\\, or use single "
+			"quotes");
 	if (!in_context(t, "quoted scalar"))
 		return false;
 	at->line = t->began_line;
@@ -195,7 +197,8 @@ static bool under_scalar(struct loader *l, const struct line *line, struct place
 	at->column = (unsigned)line->indent + 1;
 	if (has_hash(&above) && find_colon(line, line->indent) == line->len)
 		return !wrong_at(l, at,
-			"' #' in the line above begins a comment and ends the text there; put the text "
+			"' #' in the line above begins a comment and ends the text there; put the "
+			"text "
 			"in quotes");
 	return !wrong_at(l, at,
 		"this is indented below \"%.*s\", which has its value already; move it left, into "
@@ -224,7 +227,8 @@ static bool colons(struct loader *l, const struct yaml_trouble *t, struct place 
 
 	if (says(t, "mapping values are not allowed") || says(t, "mapping keys are not allowed")) {
 		if (first + 1 < line.len && find_colon(&line, first + 1) < line.len)
-			return !wrong_at(l, at, "': ' stands within a text: put the text in quotes");
+			return !wrong_at(
+				l, at, "': ' stands within a text: put the text in quotes");
 		number = line_above(l, at->line, &above);
 		return (number && no_space(l, &above, number, at)) || under_scalar(l, &line, at);
 	}
@@ -236,7 +240,8 @@ static bool colons(struct loader *l, const struct yaml_trouble *t, struct place 
 	if (no_space(l, &line, at->line, at) || under_scalar(l, &line, at))
 		return true;
 	return !wrong_at(l, at,
-		"this line is neither \"key: value\" nor an entry of a list that begins with \"- \"");
+		"this line is neither \"key: value\" nor an entry of a list that begins with \"- "
+		"\"");
 }
 
 static bool indentation(struct loader *l, const struct yaml_trouble *t, struct place *at)
@@ -245,10 +250,12 @@ static bool indentation(struct loader *l, const struct yaml_trouble *t, struct p
 	bool behind = at->column > line.indent + 1;
 
 	if (says(t, "block sequence entries are not allowed"))
-		return !wrong_at(l, at, "a list begins in a line of its own: put this \"-\" into the next line");
+		return !wrong_at(l, at,
+			"a list begins in a line of its own: put this \"-\" into the next line");
 	if (in_context(t, "block scalar") || says(t, "violates indentation"))
 		return !wrong_at(l, at,
-			"behind | or > stands nothing but a comment; the text begins in the next line, "
+			"behind | or > stands nothing but a comment; the text begins in the next "
+			"line, "
 			"indented with spaces");
 	if (says(t, "'-' indicator"))
 		return !wrong_at(l, at,
@@ -256,18 +263,21 @@ static bool indentation(struct loader *l, const struct yaml_trouble *t, struct p
 			t->began_line, t->began_column);
 	if (says(t, "expected key") && behind)
 		return !wrong_at(l, at,
-			"something stands behind a text in quotes or behind a closing bracket; within '...' a "
+			"something stands behind a text in quotes or behind a closing bracket; "
+			"within '...' a "
 			"quote is written twice");
 	if (says(t, "expected key") && under_scalar(l, &line, at))
 		return true;
 	if (says(t, "expected key"))
 		return !wrong_at(l, at,
-			"the indentation fits nothing above; the keys beside this one begin in column %u "
+			"the indentation fits nothing above; the keys beside this one begin in "
+			"column %u "
 			"(line %u)",
 			t->began_column, t->began_line);
 	if (says(t, "document start"))
-		return !wrong_at(l, at, "this does not belong to what stands above it; begin a new "
-				    "document with a line ---");
+		return !wrong_at(l, at,
+			"this does not belong to what stands above it; begin a new "
+			"document with a line ---");
 	return false;
 }
 
@@ -284,7 +294,8 @@ static void limit(struct loader *l, enum yaml_limit limit, const struct place *a
 		wrong_at(l, at, "the file has more than eight million values, its aliases counted");
 		break;
 	case LIMIT_ANCHORS:
-		wrong_at(l, at, "there are more than %d anchors in this document", YAML_ANCHORS_MAX);
+		wrong_at(
+			l, at, "there are more than %d anchors in this document", YAML_ANCHORS_MAX);
 		break;
 	case LIMIT_MERGES:
 		wrong_at(l, at, "more than %d keys are merged here", YAML_MERGE_MAX);
@@ -313,7 +324,8 @@ void riddle(struct loader *l, const struct yaml_trouble *t)
 	if (t->context || strstr(t->problem, "not allowed")) {
 		if (tab_in_indent(&line)) {
 			at.column = (unsigned)((const char *)memchr(line.text, '\t', line.indent) -
-					       line.text) + 1;
+					       line.text) +
+				    1;
 			wrong_at(l, &at, "a tab stands here: YAML is indented with spaces");
 			return;
 		}

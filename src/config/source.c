@@ -29,7 +29,8 @@ static bool check_owner(struct loader *l, const struct place *at, const struct s
 
 	if (st->st_uid != 0 && st->st_uid != l->options->trusted_uid)
 		return wrong_at(l, at,
-			"it is owned by %s (uid %u), who could run anything by it; only root may own it: "
+			"it is owned by %s (uid %u), who could run anything by it; only root may "
+			"own it: "
 			"chown root it",
 			user_name(l, st->st_uid, buf), (unsigned)st->st_uid);
 	if (st->st_mode & 0022)
@@ -134,7 +135,8 @@ static void note_broken(struct loader *l, size_t first_fragment)
 		return;
 	}
 	l->broken = b;
-	b[l->n_broken++] = (struct broken_file){.file = l->file, .message = l->first, .whole = true};
+	b[l->n_broken++] =
+		(struct broken_file){.file = l->file, .message = l->first, .whole = true};
 }
 
 static void read_source(struct loader *l, const char *path)
@@ -148,7 +150,8 @@ static void read_source(struct loader *l, const char *path)
 		l->error = -ENOMEM;
 		return;
 	}
-	if (!open_trusted(l, l->file, &fd) || !read_text(l, fd) || !read_documents(l, read_document))
+	if (!open_trusted(l, l->file, &fd) || !read_text(l, fd) ||
+		!read_documents(l, read_document))
 		note_broken(l, first_fragment);
 	l->file = NULL;
 }
@@ -157,8 +160,22 @@ static void read_source(struct loader *l, const char *path)
 static bool is_backup(const char *name)
 {
 	static const char *const patterns[] = {
-		".*", "*~", "#*#", "*.bak*", "*.old", "*.orig", "*.rej", "*.sw[nopx]", "*.tmp",
-		"*.dpkg-*", "*.ucf-*", "*.rpmnew*", "*.rpmsave*", "*.rpmorig*", "*.pacnew", "*.pacsave",
+		".*",
+		"*~",
+		"#*#",
+		"*.bak*",
+		"*.old",
+		"*.orig",
+		"*.rej",
+		"*.sw[nopx]",
+		"*.tmp",
+		"*.dpkg-*",
+		"*.ucf-*",
+		"*.rpmnew*",
+		"*.rpmsave*",
+		"*.rpmorig*",
+		"*.pacnew",
+		"*.pacsave",
 	};
 
 	for (size_t i = 0; i < sizeof(patterns) / sizeof(patterns[0]); i++)

@@ -18,25 +18,56 @@ struct unit {
 
 /* systemd.time(7) */
 static const struct unit time_units[] = {
-	{"us", 1}, {"usec", 1}, {"\xc2\xb5s", 1}, {"\xce\xbcs", 1},
-	{"ms", 1000}, {"msec", 1000},
-	{"s", SECOND}, {"sec", SECOND}, {"second", SECOND}, {"seconds", SECOND},
-	{"m", MINUTE}, {"min", MINUTE}, {"minute", MINUTE}, {"minutes", MINUTE},
-	{"h", HOUR}, {"hr", HOUR}, {"hour", HOUR}, {"hours", HOUR},
-	{"d", DAY}, {"day", DAY}, {"days", DAY},
-	{"w", 7 * DAY}, {"week", 7 * DAY}, {"weeks", 7 * DAY},
-	{"M", 2629800 * SECOND}, {"month", 2629800 * SECOND}, {"months", 2629800 * SECOND},
-	{"y", 31557600 * SECOND}, {"year", 31557600 * SECOND}, {"years", 31557600 * SECOND},
+	{"us", 1},
+	{"usec", 1},
+	{"\xc2\xb5s", 1},
+	{"\xce\xbcs", 1},
+	{"ms", 1000},
+	{"msec", 1000},
+	{"s", SECOND},
+	{"sec", SECOND},
+	{"second", SECOND},
+	{"seconds", SECOND},
+	{"m", MINUTE},
+	{"min", MINUTE},
+	{"minute", MINUTE},
+	{"minutes", MINUTE},
+	{"h", HOUR},
+	{"hr", HOUR},
+	{"hour", HOUR},
+	{"hours", HOUR},
+	{"d", DAY},
+	{"day", DAY},
+	{"days", DAY},
+	{"w", 7 * DAY},
+	{"week", 7 * DAY},
+	{"weeks", 7 * DAY},
+	{"M", 2629800 * SECOND},
+	{"month", 2629800 * SECOND},
+	{"months", 2629800 * SECOND},
+	{"y", 31557600 * SECOND},
+	{"year", 31557600 * SECOND},
+	{"years", 31557600 * SECOND},
 	{NULL, 0},
 };
 
 #define KIB 1024ULL
 static const struct unit size_units[] = {
-	{"B", 1}, {"bytes", 1}, {"byte", 1},
-	{"K", KIB}, {"KiB", KIB}, {"M", KIB * KIB}, {"MiB", KIB * KIB},
-	{"G", KIB * KIB * KIB}, {"GiB", KIB * KIB * KIB},
-	{"T", KIB * KIB * KIB * KIB}, {"TiB", KIB * KIB * KIB * KIB},
-	{"kB", 1000}, {"MB", 1000000}, {"GB", 1000000000}, {"TB", 1000000000000ULL},
+	{"B", 1},
+	{"bytes", 1},
+	{"byte", 1},
+	{"K", KIB},
+	{"KiB", KIB},
+	{"M", KIB *KIB},
+	{"MiB", KIB *KIB},
+	{"G", KIB *KIB *KIB},
+	{"GiB", KIB *KIB *KIB},
+	{"T", KIB *KIB *KIB *KIB},
+	{"TiB", KIB *KIB *KIB *KIB},
+	{"kB", 1000},
+	{"MB", 1000000},
+	{"GB", 1000000000},
+	{"TB", 1000000000000ULL},
 	{NULL, 0},
 };
 
@@ -82,8 +113,8 @@ static bool is_unit_char(char c)
 }
 
 /* A sum of numbers with units.  MANY: more than one is allowed. */
-static enum value_error parse_units(const char *s, const struct unit *units, bool many,
-	uint64_t *ret)
+static enum value_error parse_units(
+	const char *s, const struct unit *units, bool many, uint64_t *ret)
 {
 	uint64_t sum = 0;
 	size_t terms = 0;
@@ -201,10 +232,7 @@ static enum value_error parse_symbolic(const char *s, mode_t *ret)
 		size_t n = strspn(s, "ugoa");
 
 		for (size_t i = 0; i < n; i++)
-			who |= s[i] == 'u'   ? 0700
-			       : s[i] == 'g' ? 0070
-			       : s[i] == 'o' ? 0007
-					     : 0777;
+			who |= s[i] == 'u' ? 0700 : s[i] == 'g' ? 0070 : s[i] == 'o' ? 0007 : 0777;
 		s += n;
 		if (n && (*s == '+' || *s == '-'))
 			return VALUE_SYMBOLIC;
@@ -246,7 +274,12 @@ enum value_error parse_mode(const char *s, mode_t *ret)
 char *format_duration(char *buf, size_t size, uint64_t usec)
 {
 	static const struct unit units[] = {
-		{"d", DAY}, {"h", HOUR}, {"min", MINUTE}, {"s", SECOND}, {"ms", 1000}, {"us", 1},
+		{"d", DAY},
+		{"h", HOUR},
+		{"min", MINUTE},
+		{"s", SECOND},
+		{"ms", 1000},
+		{"us", 1},
 	};
 	size_t n = 0;
 
@@ -263,7 +296,8 @@ char *format_duration(char *buf, size_t size, uint64_t usec)
 		if (count == 0)
 			continue;
 		usec %= units[i].factor;
-		r = snprintf(buf + n, size - n, "%s%" PRIu64 "%s", n ? " " : "", count, units[i].name);
+		r = snprintf(
+			buf + n, size - n, "%s%" PRIu64 "%s", n ? " " : "", count, units[i].name);
 		if (r < 0 || (size_t)r >= size - n)
 			break;
 		n += (size_t)r;
@@ -274,8 +308,11 @@ char *format_duration(char *buf, size_t size, uint64_t usec)
 char *format_size(char *buf, size_t size, uint64_t bytes)
 {
 	static const struct unit units[] = {
-		{"TiB", KIB * KIB * KIB * KIB}, {"GiB", KIB * KIB * KIB}, {"MiB", KIB * KIB},
-		{"KiB", KIB}, {"B", 1},
+		{"TiB", KIB * KIB * KIB * KIB},
+		{"GiB", KIB * KIB * KIB},
+		{"MiB", KIB * KIB},
+		{"KiB", KIB},
+		{"B", 1},
 	};
 	size_t i = 0;
 
@@ -347,7 +384,8 @@ enum split_error split_line(const char *line, struct buf *out, size_t *ret_n, si
 	for (;;) {
 		enum split_error e;
 
-		while (*p == ' ' || *p == '\t' || (*p == '\n' && (n == 0 || p[strspn(p, " \t\n")] == '\0')))
+		while (*p == ' ' || *p == '\t' ||
+			(*p == '\n' && (n == 0 || p[strspn(p, " \t\n")] == '\0')))
 			p++;
 		if (!*p)
 			break;

@@ -19,11 +19,11 @@
 
 enum value_error {
 	VALUE_OK,
-	VALUE_NONE,	/* nothing that looks like one */
-	VALUE_BARE,	/* a number without its unit */
-	VALUE_UNIT,	/* an unknown unit */
-	VALUE_TOO_BIG,	/* does not fit */
-	VALUE_DECIMAL,	/* a mode without its leading zero */
+	VALUE_NONE,     /* nothing that looks like one */
+	VALUE_BARE,     /* a number without its unit */
+	VALUE_UNIT,     /* an unknown unit */
+	VALUE_TOO_BIG,  /* does not fit */
+	VALUE_DECIMAL,  /* a mode without its leading zero */
 	VALUE_SYMBOLIC, /* a symbolic mode with + or - */
 };
 
@@ -44,11 +44,11 @@ char *format_size(char *buf, size_t size, uint64_t bytes);
 enum split_error {
 	SPLIT_OK,
 	SPLIT_EMPTY,
-	SPLIT_QUOTE,	/* a quote that does not end */
+	SPLIT_QUOTE,     /* a quote that does not end */
 	SPLIT_BACKSLASH, /* at the very end */
-	SPLIT_SHELL,	/* something that only a shell does; *RET_AT is where it stands */
-	SPLIT_VARIABLE, /* $NAME, ${, $( */
-	SPLIT_GLOB,	/* an unquoted * or ? */
+	SPLIT_SHELL,     /* something that only a shell does; *RET_AT is where it stands */
+	SPLIT_VARIABLE,  /* $NAME, ${, $( */
+	SPLIT_GLOB,      /* an unquoted * or ? */
 	SPLIT_MEMORY,
 };
 /* The words of LINE, each followed by a NUL, appended to OUT; *RET_N how many.  Quotes and

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What an action runs: its argv, built here once, so that the executor never puts a command together.
+ * What an action runs: its argv, built here once, so that the executor never puts a command
+ * together.
  */
 #include "config/loader.h"
 
@@ -31,7 +32,13 @@ static bool set_argv(struct loader *l, struct action *a, const char *const *word
 }
 
 static const char *const program_dirs[] = {
-	"/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin", NULL,
+	"/usr/local/sbin",
+	"/usr/local/bin",
+	"/usr/sbin",
+	"/usr/bin",
+	"/sbin",
+	"/bin",
+	NULL,
 };
 
 /* The first of the usual directories that has the program, or NULL. */
@@ -102,19 +109,24 @@ static bool wrong_split(struct loader *l, const struct node *v, enum split_error
 	case SPLIT_SHELL:
 		if (*p == '\n')
 			return wrong(l, v,
-				"command has several lines; that is a script: write script: | instead");
+				"command has several lines; that is a script: write script: | "
+				"instead");
 		return wrong(l, v,
-			"command: no shell runs it, so \"%.*s\" would do nothing; write script: instead "
+			"command: no shell runs it, so \"%.*s\" would do nothing; write script: "
+			"instead "
 			"of command:, or quote it if the program shall get it",
 			n, p);
 	case SPLIT_VARIABLE:
 		return wrong(l, v,
-			"command: no shell runs it, so \"%.12s\" would not be replaced; write script: "
-			"instead of command:, or put it in single quotes if the program shall get it",
+			"command: no shell runs it, so \"%.12s\" would not be replaced; write "
+			"script: "
+			"instead of command:, or put it in single quotes if the program shall get "
+			"it",
 			p);
 	case SPLIT_GLOB:
 		return wrong(l, v,
-			"command: no shell runs it, so \"%c\" would not be expanded; write script: instead "
+			"command: no shell runs it, so \"%c\" would not be expanded; write script: "
+			"instead "
 			"of command:, or quote it if the program shall get it",
 			*p);
 	default:
@@ -149,7 +161,8 @@ static bool read_command(struct loader *l, const struct node *v, struct action *
 
 	if (v->kind == NODE_MAP)
 		return wrong(l, v,
-			"command of an action is what it runs; user, group and the like stand beside it");
+			"command of an action is what it runs; user, group and the like stand "
+			"beside it");
 	if (v->kind != NODE_LIST)
 		return want_scalar(l, "command", v) && read_line(l, v, a);
 	if (v->n == 0)
@@ -176,10 +189,12 @@ static bool read_script(struct loader *l, const struct node *v, struct action *a
 	if (v->text[strspn(v->text, " \t\n")] == '\0')
 		return wrong(l, v, "script is empty");
 	if (v->n > SCRIPT_MAX)
-		return wrong(l, v, "script is longer than %d bytes; put it into a file", SCRIPT_MAX);
+		return wrong(
+			l, v, "script is longer than %d bytes; put it into a file", SCRIPT_MAX);
 	if (v->text[0] == '#' && v->text[1] == '!')
 		warn_of(l, v,
-			"script: it is run by /bin/sh -e whatever its first line says; put it into a file "
+			"script: it is run by /bin/sh -e whatever its first line says; put it into "
+			"a file "
 			"and write command: for another interpreter");
 	a->type = ACTION_SCRIPT;
 	a->script = arena_string(l->arena, v->text);
@@ -226,8 +241,8 @@ static bool set_service(struct loader *l, struct action *a, const char *unit, in
 	return set_argv(l, a, (const char *const[]){program, without_suffix(unit, bare), word}, 3);
 }
 
-static bool read_restart(struct loader *l, const struct key *k, const struct node *v,
-	struct action *a)
+static bool read_restart(
+	struct loader *l, const struct key *k, const struct node *v, struct action *a)
 {
 	char *unit = NULL;
 

@@ -23,7 +23,7 @@ struct yaml_reader {
 	bool ended;
 	const char *text;
 	size_t len;
-	bool has_hash; /* " #" stands somewhere */
+	bool has_hash;          /* " #" stands somewhere */
 	const char *line_start; /* where line number LINE (from 0) begins */
 	size_t line;
 	size_t total; /* weight of all documents so far */
@@ -210,7 +210,7 @@ static struct node *scalar(struct yaml_reader *r)
 /* The standard's own tags ("!!str") say nothing new; any other means a program's private type. */
 static const char *foreign_tag(const yaml_event_t *e)
 {
-	const yaml_char_t *tag = e->type == YAML_SCALAR_EVENT	       ? e->data.scalar.tag
+	const yaml_char_t *tag = e->type == YAML_SCALAR_EVENT           ? e->data.scalar.tag
 				 : e->type == YAML_SEQUENCE_START_EVENT ? e->data.sequence_start.tag
 									: e->data.mapping_start.tag;
 	const char *s = (const char *)tag;
@@ -318,8 +318,8 @@ static const struct node *value(struct yaml_reader *r, unsigned depth);
 /* The children of a list or mapping whose start is the current event. */
 static bool children(struct yaml_reader *r, struct node *n, unsigned depth)
 {
-	yaml_event_type_t end = n->kind == NODE_MAP ? YAML_MAPPING_END_EVENT
-						    : YAML_SEQUENCE_END_EVENT;
+	yaml_event_type_t end =
+		n->kind == NODE_MAP ? YAML_MAPPING_END_EVENT : YAML_SEQUENCE_END_EVENT;
 	size_t bottom = r->n_stack;
 	bool ok;
 
@@ -368,7 +368,7 @@ static const struct node *value(struct yaml_reader *r, unsigned depth)
 		return alias(r);
 	tag = foreign_tag(e);
 	name = (const char *)(e->type == YAML_SCALAR_EVENT ? e->data.scalar.anchor
-			      : list			   ? e->data.sequence_start.anchor
+			      : list                       ? e->data.sequence_start.anchor
 							   : e->data.mapping_start.anchor);
 	/* The event goes with the first child: what is needed of it is copied now. */
 	if (tag) {

@@ -4,8 +4,8 @@
  *
  *	config-describe keys		place <tab> key <tab> default or nothing
  *	config-describe json|man	what the library prints
- *	config-describe check FILE	problems of a snippet on the fake machine; 1 if it has errors
- *	config-describe settings FILE	the same of a flagman.yaml
+ *	config-describe check FILE	problems of a snippet on the fake machine; 1 if it has
+ *errors config-describe settings FILE	the same of a flagman.yaml
  */
 #include "fake.h"
 

@@ -24,10 +24,23 @@ static const struct {
 	const char *name;
 	gid_t gid;
 } groups[] = {
-	{"root", 0}, {"disk", 6}, {"cdrom", 24}, {"www-data", 33}, {"shadow", 42}, {"docker", 998},
-	{"tomcat", 995}, {"alice", 1000}, {"bob", 1001}, {"flagman", 990}, {"flagman-disc", 991},
-	{"flagman-deploy", 992}, {"wwwadmins", FAKE_GID_ADMINS}, {"media", 2001}, {"helpdesk", 2002},
-	{"staff", 50}, {"developers", 2003},
+	{"root", 0},
+	{"disk", 6},
+	{"cdrom", 24},
+	{"www-data", 33},
+	{"shadow", 42},
+	{"docker", 998},
+	{"tomcat", 995},
+	{"alice", 1000},
+	{"bob", 1001},
+	{"flagman", 990},
+	{"flagman-disc", 991},
+	{"flagman-deploy", 992},
+	{"wwwadmins", FAKE_GID_ADMINS},
+	{"media", 2001},
+	{"helpdesk", 2002},
+	{"staff", 50},
+	{"developers", 2003},
 };
 
 static const struct {
@@ -113,7 +126,10 @@ static bool is_home(const char *path)
 static bool is_program(const char *path)
 {
 	static const char *const programs[] = {
-		"/usr/bin/systemctl", "/usr/sbin/service", "/usr/bin/tar", "/usr/sbin/apachectl",
+		"/usr/bin/systemctl",
+		"/usr/sbin/service",
+		"/usr/bin/tar",
+		"/usr/sbin/apachectl",
 	};
 
 	for (size_t i = 0; i < COUNT(programs); i++)

@@ -98,7 +98,8 @@ static void read_words(struct test *t)
 	if (!f)
 		return;
 	if (fgets(line, sizeof(line), f) && strncmp(line, "# test:", 7) == 0)
-		for (char *w = strtok_r(line + 7, " \n", &save); w; w = strtok_r(NULL, " \n", &save))
+		for (char *w = strtok_r(line + 7, " \n", &save); w;
+			w = strtok_r(NULL, " \n", &save))
 			use_word(t, w);
 	fclose(f);
 }
@@ -284,11 +285,12 @@ int main(int argc, char **argv)
 			.path = list[i]->d_name,
 			.directory = strcmp(strrchr(list[i]->d_name, '.'), ".d") == 0,
 			.fake = fake_plain,
-			.options = {
-				.privileged = true,
-				.agent_uid = FAKE_UID_FLAGMAN,
-				.disc_program = "/usr/libexec/flagman/flagman-disc",
-			},
+			.options =
+				{
+					.privileged = true,
+					.agent_uid = FAKE_UID_FLAGMAN,
+					.disc_program = "/usr/libexec/flagman/flagman-disc",
+				},
 		};
 		char name[256];
 

@@ -26,7 +26,7 @@ struct config_dir {
 	char path[64], conf[80], saved[80];
 	struct config_options options;
 	struct config *now; /* the last that was loaded; the one before it was its `live` */
-	bool follow;	    /* what is loaded next has this one as its live one */
+	bool follow;        /* what is loaded next has this one as its live one */
 };
 
 static inline int dir_setup(void **state)
@@ -54,9 +54,9 @@ static inline void remove_all(const char *path)
 	const struct dirent *e;
 
 	while (dir && (e = readdir(dir))) {
-		char name[512];
+		_cleanup_free_ char *name = NULL;
 
-		snprintf(name, sizeof(name), "%s/%s", path, e->d_name);
+		assert_true(asprintf(&name, "%s/%s", path, e->d_name) > 0);
 		if (strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0 && unlink(name) < 0)
 			remove_all(name);
 	}
@@ -133,8 +133,8 @@ static inline char *dir_print(const struct config *c, bool secrets)
 	return text;
 }
 
-static inline const struct action *find_action(const struct config *c, const char *object,
-	const char *name)
+static inline const struct action *find_action(
+	const struct config *c, const char *object, const char *name)
 {
 	const struct group *g = config_find(c, object, "");
 
@@ -144,11 +144,11 @@ static inline const struct action *find_action(const struct config *c, const cha
 	return NULL;
 }
 
-#define SNIPPET(object, actions)                                                                   \
-	"object: " object "\n"                                                                     \
-	"action-group:\n"                                                                          \
-	"  directory: {path: /srv/flagman, group: wwwadmins}\n"                                    \
-	"  command: {user: root}\n"                                                                \
+#define SNIPPET(object, actions) \
+	"object: " object "\n" \
+	"action-group:\n" \
+	"  directory: {path: /srv/flagman, group: wwwadmins}\n" \
+	"  command: {user: root}\n" \
 	"  actions:\n" actions
 #define RUNS(name, command) "    - {name: " name ", command: " command "}\n"
 

@@ -117,8 +117,9 @@ static void test_problem_place(void **state)
 	f = open_memstream(&out, &size);
 	config_print_problems(c, f);
 	fclose(f);
-	snprintf(text, sizeof(text), "%s/a.yaml:6:27: error: command: write the program's path: "
-				     "/usr/local/sbin/true\n",
+	snprintf(text, sizeof(text),
+		"%s/a.yaml:6:27: error: command: write the program's path: "
+		"/usr/local/sbin/true\n",
 		d->conf);
 	assert_string_equal(out, text);
 	free(out);
@@ -155,7 +156,8 @@ static void test_secrets(void **state)
 	char *text;
 
 	dir_write(d, "a.yaml",
-		SNIPPET("A", "    - {name: Go, command: /bin/true, environment: {PASSWORD: hunter2}}\n"));
+		SNIPPET("A", "    - {name: Go, command: /bin/true, environment: {PASSWORD: "
+			     "hunter2}}\n"));
 	c = dir_load(d);
 	text = dir_print(c, false);
 	assert_null(strstr(text, "hunter2"));
@@ -219,9 +221,15 @@ static void test_many_problems(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_sorted_and_found), TEST(test_shared), TEST(test_trust),
-		TEST(test_missing_directory), TEST(test_problem_place), TEST(test_misconfigured),
-		TEST(test_secrets), TEST(test_settings), TEST(test_many_problems),
+		TEST(test_sorted_and_found),
+		TEST(test_shared),
+		TEST(test_trust),
+		TEST(test_missing_directory),
+		TEST(test_problem_place),
+		TEST(test_misconfigured),
+		TEST(test_secrets),
+		TEST(test_settings),
+		TEST(test_many_problems),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -77,12 +77,12 @@ static void one_group(struct config_dir *d, bool live)
 	const struct config *c;
 
 	dir_write(d, "a.yaml",
-		SNIPPET("A", RUNS("Go", "/bin/one") RUNS("Second", "/bin/second"))
-		"---\n" SNIPPET("B", RUNS("Go", "/bin/two")));
+		SNIPPET("A", RUNS("Go", "/bin/one") RUNS("Second", "/bin/second")) "---\n" SNIPPET(
+			"B", RUNS("Go", "/bin/two")));
 	dir_load(d);
 	dir_write(d, "a.yaml",
-		SNIPPET("A", RUNS("Go", "/bin/new") RUNS("Second", "relative"))
-		"---\n" SNIPPET("B", RUNS("Go", "/bin/three")));
+		SNIPPET("A", RUNS("Go", "/bin/new") RUNS("Second", "relative")) "---\n" SNIPPET(
+			"B", RUNS("Go", "/bin/three")));
 	c = reload(d, live);
 	assert_int_equal(c->n_errors, 1);
 	assert_string_equal(program(c, "A", "Go"), "/bin/one");
@@ -153,8 +153,7 @@ static void nameless(struct config_dir *d, bool live)
 	dir_write(d, "a.yaml",
 		SNIPPET("A", RUNS("Go", "/bin/one")) "---\n" SNIPPET("B", RUNS("Go", "/bin/two")));
 	dir_load(d);
-	dir_write(d, "a.yaml",
-		"objct: A\n---\n" SNIPPET("B", RUNS("Go", "/bin/three")));
+	dir_write(d, "a.yaml", "objct: A\n---\n" SNIPPET("B", RUNS("Go", "/bin/three")));
 	c = reload(d, live);
 	assert_string_equal(program(c, "A", "Go"), "/bin/one");
 	assert_string_equal(program(c, "B", "Go"), "/bin/three");
@@ -368,10 +367,19 @@ static void test_not_good(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_broken_file), TEST(test_one_group), TEST(test_vanished), TEST(test_two_files),
-		TEST(test_nameless), TEST(test_whole_group), TEST(test_untrusted), TEST(test_clash),
-		TEST(test_clash_of_directories), TEST(test_clash_of_objects),
-		TEST(test_collision_goes_back), TEST(test_saved_file), TEST(test_not_good),
+		TEST(test_broken_file),
+		TEST(test_one_group),
+		TEST(test_vanished),
+		TEST(test_two_files),
+		TEST(test_nameless),
+		TEST(test_whole_group),
+		TEST(test_untrusted),
+		TEST(test_clash),
+		TEST(test_clash_of_directories),
+		TEST(test_clash_of_objects),
+		TEST(test_collision_goes_back),
+		TEST(test_saved_file),
+		TEST(test_not_good),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
