@@ -186,11 +186,15 @@ static int install(const struct cli *cli, const struct buf *snippet, const char 
 /* What is left to do, beside the snippet: on stderr, so that stdout can be redirected. */
 static void say_next(const struct cli *cli, const char *name)
 {
+	bool other = cli->conf_dir_given;
+
 	if (cli->given & OPTION_WRITE)
 		cli_error("wrote %s/%s; flagman takes it up by itself", cli->conf_dir, name);
-	cli_error("smb.conf needs a share with: path = %s", cli->path ? cli->path : SHARE_PATH);
-	cli_error(
-		"flagman samba prints the whole section, once the snippet is in %s", cli->conf_dir);
+	else
+		cli_error("is it as you want it?  Then it belongs into %s", cli->conf_dir);
+	cli_error("smb.conf needs a share with: path = %s; the whole section: flagman %s%s%ssamba",
+		cli->path ? cli->path : SHARE_PATH, other ? "--conf-dir " : "",
+		other ? cli->conf_dir : "", other ? " " : "");
 }
 
 static void print_json(const struct cli *cli, const struct buf *snippet, const char *name)

@@ -100,7 +100,8 @@ def test_the_shipped_samples_are_right(cli):
 
 def test_new(cli):
     done = cli("new", "Apache", "--group", GROUP, "--service", "apache2")
-    assert "path = /srv/flagman" in done.stderr and "flagman samba" in done.stderr
+    assert "path = /srv/flagman" in done.stderr
+    assert f"flagman --conf-dir {cli.conf_dir} samba" in done.stderr
     assert "restart-service: apache2" in done.stdout
     path = cli.snippet("apache.yaml", done.stdout)
     assert cli("check", path).stdout == "configuration OK: 1 group, 3 actions\n"
