@@ -176,10 +176,10 @@ static void wait_end(struct job *j)
 		struct buf all = BUF_INIT(32 * 1024 * 1024);
 		buf_add(&all, head.data, head.len);
 		buf_add(&all, buf_str(&j->output), j->output.len);
-		buf_done(&head);
 		buf_done(&j->output);
 		j->output = all;
 	}
+	buf_done(&head);
 }
 
 static void done(struct job *j)
