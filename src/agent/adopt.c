@@ -268,9 +268,7 @@ static void resolve_open(struct agent *a, struct run *run)
 		row->resolved = false;
 		return;
 	}
-	/* it was sent to the executor, and no claim tells: it may have run */
-	enum verdict v = !c && run->state == STATE_RUNNING && run->claimed ? VERDICT_INTERRUPTED
-									   : verdict_of(&facts);
+	enum verdict v = verdict_of(&facts);
 	if (facts.found == FOUND_TAKEN && a->restarted && !c)
 		v = VERDICT_PRESS;
 	apply_run(a, f, run, v, c);

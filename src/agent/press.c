@@ -319,7 +319,8 @@ static bool triggers(const struct agent *a, const struct flag *f, enum trigger t
 void press_deleted(struct agent *a, struct flag *f, const char *published)
 {
 	struct run run = {.token = f->token, .trigger = TRIGGER_DELETE};
-	_cleanup_close_ int old = f->fd < 0 ? -1 : fcntl(f->fd, F_DUPFD_CLOEXEC, 3);
+	_cleanup_close_ int old =
+		f->fd < 0 || !flag_press(a, f)->hold ? -1 : fcntl(f->fd, F_DUPFD_CLOEXEC, 3);
 	struct live *l;
 
 	log_debug("%s/%s: %s was deleted", board_object(a, flag_board(a, f)),

@@ -239,8 +239,7 @@ static void started_ok(
 	l->run.claimed = m->claimed;
 	if (n_fds == 3)
 		runs_adopt(a, l, fds);
-	if (l->flag)
-		flag_mark(a, l->flag, DIRTY_RUN | DIRTY_CONTENT);
+	/* the history learns of it with the end; until then the claim is the record */
 	log_info("%s/%s: run %llu begins (%s%s%s)", l->run.object, l->run.action,
 		(unsigned long long)l->run.id, trigger_word(l->run.trigger),
 		l->run.user ? ", " : "", l->run.user ? l->run.user : "");
