@@ -23,12 +23,23 @@ from pathlib import Path
 TESTS = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(TESTS))
 
+from lib.processes import comm
 from measure import median, percentile, pss_kib, wait_quiet, wakeups
 from rig import Bench, Flagman, Floor
 
 SLACK = 1.6  # of a ratio's limit, with --quick
 AT_ONCE = {"hold": "0", "cooldown": "0", "start-limit-burst": "1000000"}
 MIB = 1024
+
+
+# pace: what it is called, how bench-press does it, its pause in us, share of the presses, limits.
+# The first is what a person meets, the second what a script does, the third is throughput: there
+# the work that follows a press stands in the way of the next one.
+PACES = {
+    "calm": ("press, 3 ms after the last flag is back", "wait", 3000, 0.4, (2.5, 4)),
+    "next": ("press, once the last flag is back", "wait", 0, 1, (2.5, 4)),
+    "train": ("press, once the last command has started", "train", 0, 1, (None, None)),
+}
 
 
 class Table:
@@ -73,15 +84,18 @@ def measure_presses(bench, table, options):
     singles, bursts = flagman.presses["Single"][:100], flagman.presses["Burst"]
     flagman.wait_flags(singles + bursts)
     floor, floor_bursts = Floor(bench, "Single", 100, 1), Floor(bench, "Burst", 100, 10)
-    found = {"train": [], "pause": [], "burst": []}
+    found = {kind: [] for kind in (*PACES, "burst")}
     bursts_lost = 0
     for turn in range(options.rounds):
-        pairs = {}
-        for flagmans_turn in (False, True) if turn % 2 == 0 else (True, False):
-            presses = singles if flagmans_turn else floor.presses
-            train = bench.single(presses, options.presses, 0, not flagmans_turn)
-            pause = bench.single(presses, options.presses // 2, 3000, not flagmans_turn)
-            if flagmans_turn:
+        got = {kind: [None, None] for kind in found}
+        for who in (0, 1) if turn % 2 == 0 else (1, 0):
+            presses = singles if who else floor.presses
+            for pace, (_, how, pause, share, _) in PACES.items():
+                if who:
+                    flagman.wait_flags(singles)
+                got[pace][who] = bench.single(presses, int(options.presses * share), pause,
+                                              how if who else "make")
+            if who:
                 flagman.wait_flags(bursts)
                 burst = bench.burst(bursts)
                 bursts_lost += lost(flagman, bursts, burst)
@@ -89,13 +103,12 @@ def measure_presses(bench, table, options):
             else:
                 floor_bursts.make_flags()
                 burst = bench.burst(floor_bursts.presses)
-            pairs[flagmans_turn] = (train, pause, burst.last_ms)
-        for kind, at in (("train", 0), ("pause", 1), ("burst", 2)):
-            found[kind].append((pairs[False][at], pairs[True][at]))
-    for what, kind, limits in (("press, one after another", "train", (2.5, 4)),
-                               ("press, 3 ms after the flag is back", "pause", (2.5, 4))):
+            got["burst"][who] = burst.last_ms
+        for kind, pair in got.items():
+            found[kind].append(pair)
+    for pace, (what, _, _, _, limits) in PACES.items():
         for p, limit in zip((50, 99), limits):
-            pairs = [(percentile(a, p), percentile(b, p)) for a, b in found[kind]]
+            pairs = [(percentile(a, p), percentile(b, p)) for a, b in found[pace]]
             table.ratio(f"{what}: p{p}", pairs, "us", limit)
     table.ratio("1,000 presses at once: the last one's start", found["burst"], "ms", 5)
     table.value("1,000 presses at once: lost", bursts_lost, "", 0)
@@ -127,11 +140,16 @@ def measure_idle(bench, table, options):
         floor = Floor(bench, "Idle", 20, 1)
         table.value("memory when idle, all processes (PSS)", pss_kib(flagman.all_pids()) / MIB,
                     "MiB", 3, f"{pss_kib(floor.pids()) / MIB:.2f} MiB")
+        say_memory(flagman)
         floor.close()
     table.value(f"wake-ups when idle, in {options.idle} s",
                 wakeups(flagman.all_pids(), options.idle), "", 0)
     measure_listing(bench, table, flagman, options)
     flagman.stop()
+
+
+def say_memory(flagman):
+    print("# KiB:", ", ".join(f"{comm(pid)} {pss_kib([pid])}" for pid in flagman.all_pids()))
 
 
 def measure_listing(bench, table, flagman, options):
@@ -175,6 +193,7 @@ def measure_many(bench, table, options):
         table.value(f"{n} objects, {3 * n} flags: memory (PSS)",
                     pss_kib(flagman.all_pids()) / MIB, "MiB", 3 + 17 * n / 10000,
                     f"{pss_kib(floor.pids()) / MIB:.2f} MiB")
+        say_memory(flagman)
     flood(bench, table, flagman, floor)
     floor.close()
     flagman.stop()

@@ -2,7 +2,7 @@
 /*
  * bench-press single|burst FIFO ... < presses: the finger.
  *
- *	single FIFO COUNT PAUSE make|wait	COUNT presses one after another, over the list again
+ *	single FIFO COUNT PAUSE make|wait|train	COUNT presses one after another, over the list again
  *						and again; the next one after the stamp of the last
  *						and PAUSE us.  Prints "press NS" for each.
  *	burst FIFO SILENCE			all of the list at once, then waits until every
@@ -151,16 +151,15 @@ static unsigned long long press_when_there(const struct press *p)
 	return when;
 }
 
-static int wait_there(const struct press *p)
+static void wait_there(const struct press *p)
 {
 	unsigned long long end = now() + FLAG_PATIENCE_MS * 1000000ULL;
 
 	while (access(p->paths[0], F_OK) < 0 && (!p->paths[1] || access(p->paths[1], F_OK) < 0)) {
 		if (now() > end)
-			return 0;
-		nap(500);
+			errx(1, "%s does not come back", p->paths[0]);
+		nap(200);
 	}
-	return 1;
 }
 
 static void press_one(const struct press *p, int fifo)
@@ -183,16 +182,17 @@ static void press_one(const struct press *p, int fifo)
 	printf("lost %llu\n", p->id);
 }
 
-static void single(struct presses all, int fifo, unsigned long count, unsigned long pause, int make)
+static void single(
+	struct presses all, int fifo, unsigned long count, unsigned long pause, const char *how)
 {
 	for (unsigned long i = 0; i < count; i++) {
 		const struct press *p = &all.p[i % all.n];
 
-		if (make)
+		if (strcmp(how, "make") == 0)
 			make_flag(p);
 		press_one(p, fifo);
-		if (pause && !make && !wait_there(p))
-			errx(1, "%s does not come back", p->paths[0]);
+		if (strcmp(how, "wait") == 0)
+			wait_there(p);
 		nap(pause);
 	}
 }
@@ -253,12 +253,12 @@ int main(int argc, char **argv)
 	int is_single = argc == 6 && strcmp(argv[1], "single") == 0;
 
 	if (!is_single && (argc != 4 || strcmp(argv[1], "burst") != 0))
-		errx(64, "usage: bench-press single FIFO COUNT PAUSE make|wait, or "
+		errx(64, "usage: bench-press single FIFO COUNT PAUSE make|wait|train, or "
 			 "bench-press burst FIFO SILENCE; presses on stdin");
 	all = read_presses();
 	if (is_single)
 		single(all, open_fifo(argv[2]), strtoul(argv[3], NULL, 10),
-			strtoul(argv[4], NULL, 10), strcmp(argv[5], "make") == 0);
+			strtoul(argv[4], NULL, 10), argv[5]);
 	else
 		burst(all, open_fifo(argv[2]), atoi(argv[3]));
 	return 0;

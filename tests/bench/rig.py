@@ -45,6 +45,7 @@ class Bench:
         self.fifo.chmod(0o666)
         # A stamp must find a reader even between two measurements.
         self._reader = os.open(self.fifo, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
+        self.directories = [self.root]
         processes.become_subreaper()
 
     def __enter__(self):
@@ -54,10 +55,11 @@ class Bench:
         processes.end_all()
         os.close(self._reader)
         people.remove(os.getpid())
-        if self.keep:
-            print(f"# left behind: {self.root}")
-        else:
-            shutil.rmtree(self.root)
+        for directory in self.directories:
+            if self.keep:
+                print(f"# left behind: {directory}")
+            else:
+                shutil.rmtree(directory)
 
     def tool(self, name):
         return str(self.tools / f"bench-{name}")
@@ -77,10 +79,9 @@ class Bench:
             found[word].append(int(number))
         return found
 
-    def single(self, presses, count, pause_us, make):
+    def single(self, presses, count, pause_us, how):
         """Latencies in us of COUNT presses one after another; a lost one is an error."""
-        found = self._finger(["single", self.fifo, count, pause_us, "make" if make else "wait"],
-                             presses)
+        found = self._finger(["single", self.fifo, count, pause_us, how], presses)
         if found["lost"] or found["twice"]:
             raise AssertionError(f"lost: {found['lost']}, ran without a press: {found['twice']}")
         return [ns / 1000 for ns in found["press"]]
@@ -133,6 +134,10 @@ class Flagman(Instance):
         super().__init__(bench.root / name, bench.people, bench.programs)
         self.bench = bench
         self.presses = {}
+        # As /run is: in memory.  The rest stays on the disk that the bench is run on.
+        self.run = Path(tempfile.mkdtemp(prefix="flagman-bench-run-", dir="/dev/shm"))
+        self.run.chmod(0o755)
+        bench.directories.append(self.run)
 
     def objects(self, name, objects, actions, keys):
         """Snippets; the presses of the first action of each object come first."""
