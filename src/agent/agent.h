@@ -195,6 +195,7 @@ struct agent {
 	sd_event_source *settle_timer, *status_timer, *retry_timer, *post;
 	uint64_t retry_at;
 	sd_event_source *trouble_timer;
+	char trouble[256]; /* what could not be written, in words; "": nothing */
 	struct log_limit mend_limit, trouble_limit, watch_limit;
 	size_t n_fds, fd_budget;
 	uint64_t mass_until;

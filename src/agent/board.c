@@ -462,8 +462,8 @@ void board_lost(struct agent *a, struct board *b, int error)
 }
 
 /*
- * Something was mounted or unmounted: a share that is unmounted lazily says nothing through inotify,
- * and one that is mounted again neither.  proc_pid_mountinfo(5): EPOLLPRI.
+ * Something was mounted or unmounted: a share that is unmounted lazily says nothing through
+ * inotify, and one that is mounted again neither.  proc_pid_mountinfo(5): EPOLLPRI.
  */
 static int on_mounts(sd_event_source *s, int fd, uint32_t events, void *userdata)
 {

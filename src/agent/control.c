@@ -164,6 +164,8 @@ void control_ended(struct agent *a, struct live *l)
 	for (struct connection *c = a->control->connections; c; c = c->next) {
 		if (!c->run || c->run != l->run.id || !(c->follow || c->wait))
 			continue;
+		if (c->wait)
+			control_say_run(c, &l->run, l->timeout);
 		control_finish(c, c->wait ? status : 0, "%s of %s: %s", l->run.action,
 			l->run.object, words);
 	}

@@ -37,6 +37,8 @@ struct control {
 void control_request(struct connection *c, const struct control_request *m, int *fd);
 bool control_selects(const struct agent *a, const struct connection *c, const struct flag *f);
 
+/* A CONTROL_RECORD of R. */
+void control_say_run(struct connection *c, const struct run *r, uint64_t timeout);
 int control_say(struct connection *c, void *message, size_t size);
 void control_finish(struct connection *c, int exit_status, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));

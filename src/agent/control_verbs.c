@@ -39,6 +39,14 @@ void control_finish(struct connection *c, int exit_status, const char *fmt, ...)
 	c->run = 0;
 }
 
+void control_say_run(struct connection *c, const struct run *r, uint64_t timeout)
+{
+	struct control_run m;
+
+	control_record_run(r, timeout, &m);
+	(void)control_say(c, &m, sizeof(m));
+}
+
 static bool is_master(const struct connection *c)
 {
 	return c->uid == 0 || c->uid == getuid();
@@ -157,10 +165,14 @@ static void verb_run(struct connection *c, const struct control_request *m, int 
 		else
 			c->run = custody_copy(a, f, steal_fd(fd), &run, &why);
 		ok = c->run != 0;
+		if (ok && store_get_run(a->store, c->run, &run) == 0)
+			control_say_run(c, &run, USEC_INFINITY);
 	} else {
 		ok = press_request(a, f, &run, false, &why);
-		if (ok)
+		if (ok) {
 			c->run = f->live->run.id;
+			control_say_run(c, &f->live->run, f->live->timeout);
+		}
 	}
 	run_done(&run);
 	if (!ok)
@@ -178,7 +190,10 @@ static void verb_cancel(struct connection *c)
 		if (c->run && !(f->live && f->live->run.id == c->run))
 			continue;
 		found++;
-		n += press_cancel(a, f);
+		if (!press_cancel(a, f))
+			continue;
+		n++;
+		control_say_run(c, &f->live->run, f->live->timeout);
 	}
 	if (!found)
 		control_finish(c, EX_NOINPUT,
@@ -331,13 +346,21 @@ static void restore(struct agent *a, struct board *b)
 	board_looks(a);
 }
 
-static void fact(struct connection *c, const char *name, unsigned long long value)
+static void fact_words(struct connection *c, const char *name, const char *words)
 {
 	struct control_fact m = {.header.type = CONTROL_FACT};
 
 	snprintf(m.name, sizeof(m.name), "%s", name);
-	snprintf(m.value, sizeof(m.value), "%llu", value);
+	snprintf(m.value, sizeof(m.value), "%s", words);
 	(void)control_say(c, &m, sizeof(m));
+}
+
+static void fact(struct connection *c, const char *name, unsigned long long value)
+{
+	char number[32];
+
+	snprintf(number, sizeof(number), "%llu", value);
+	fact_words(c, name, number);
 }
 
 static void verb_health(struct connection *c)
@@ -362,6 +385,9 @@ static void verb_health(struct connection *c)
 	fact(c, "descriptors-budget", a->fd_budget);
 	fact(c, "descriptors-limit", limit.rlim_cur);
 	fact(c, "runs-active", a->n_active);
+	fact(c, "user", getuid());
+	if (a->trouble[0])
+		fact_words(c, "trouble", a->trouble);
 	control_finish(c, 0, "%s", "");
 }
 

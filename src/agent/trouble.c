@@ -8,6 +8,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdarg.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -57,8 +59,20 @@ void trouble_reserve(struct agent *a)
 	state_reserve(a, true);
 }
 
+static void complain(struct agent *a, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+static void complain(struct agent *a, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(a->trouble, sizeof(a->trouble), fmt, ap);
+	va_end(ap);
+	log_limited(&a->trouble_limit, "%s", a->trouble);
+}
+
 static void retry(struct agent *a)
 {
+	a->trouble[0] = '\0';
 	for (size_t i = 0; i < a->n_flags; i++)
 		if (a->flags[i].troubled) {
 			a->flags[i].troubled = false;
@@ -92,14 +106,13 @@ void trouble_flag(struct agent *a, struct flag *f, int error)
 	struct board *b = flag_board(a, f);
 
 	if (no_room(error)) {
-		log_limited(&a->trouble_limit,
-			"%s/%s: no room on the disk: its flag waits for some", board_object(a, b),
-			flag_action_name(a, f));
+		complain(a, "%s/%s: no room on the disk: its flag waits for some",
+			board_object(a, b), flag_action_name(a, f));
 		reserve_free(board_base(a, b)->staging_fd);
 		state_reserve(a, false);
 	} else {
-		log_limited(&a->trouble_limit, "%s/%s: its flag cannot be shown now: %s",
-			board_object(a, b), flag_action_name(a, f), strerror(-error));
+		complain(a, "%s/%s: its flag cannot be shown now: %s", board_object(a, b),
+			flag_action_name(a, f), strerror(-error));
 	}
 	f->dirty |= DIRTY_NAME;
 	f->troubled = true;
@@ -110,8 +123,8 @@ void trouble_board(struct agent *a, struct board *b, int error)
 {
 	if (no_room(error))
 		reserve_free(board_base(a, b)->staging_fd);
-	log_limited(&a->trouble_limit, "%s: its Status.txt cannot be written: %s",
-		board_object(a, b), strerror(-error));
+	complain(a, "%s: its Status.txt cannot be written: %s", board_object(a, b),
+		strerror(-error));
 	b->status_dirty = true;
 	try_later(a);
 }
@@ -122,7 +135,7 @@ void trouble_store(struct agent *a, int error)
 		log_fatal(74, "the data base is damaged: %s", store_error(a->store));
 	if (no_room(error))
 		state_reserve(a, false);
-	log_limited(&a->trouble_limit, "the history cannot be written: %s",
+	complain(a, "the history cannot be written: %s",
 		error == -EIO ? store_error(a->store) : strerror(-error));
 	try_later(a);
 }
