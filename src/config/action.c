@@ -73,8 +73,7 @@ static const struct found *find_what(
 	if (!what)
 		wrong(l, map,
 			"the action does nothing: give it command, script, restart-service, "
-			"service, "
-			"burn, verify or eject");
+			"service, burn, verify or eject");
 	return what;
 }
 
@@ -101,8 +100,7 @@ static bool check_ordinary(struct loader *l, const struct node *at, struct draft
 	if (d->how.user_set && d->how.uid != l->options->trusted_uid)
 		return wrong(l, at,
 			"user: this service is not run by root, so it can't run a command as %s; "
-			"leave "
-			"user out, or set via: sudo",
+			"leave user out, or set via: sudo",
 			d->how.user_name);
 	if (key_set_has(&d->set, KEY_GROUP) && !l->hooks->own_group(d->how.gid))
 		return wrong(l, at,

@@ -73,21 +73,18 @@ static bool check_press_group(struct loader *l, const struct merged *m)
 		return l->hooks->own_group(g->dir_gid) ||
 		       wrong_at(l, &at,
 			       "directory.group: this service is not run by root, and its user is "
-			       "not in "
-			       "that group");
+			       "not in that group");
 	name = group_name(l, g->dir_gid, buf);
 	if (g->dir_gid == 0)
 		return wrong_at(l, &at,
 			"directory.group is root: flagman joins this group, and must not be in "
-			"root's; "
-			"make a group of those who may press");
+			"root's; make a group of those who may press");
 	for (size_t i = 0; doors[i]; i++)
 		if (strcmp(doors[i], name) == 0)
 			return wrong_at(l, &at,
 				"directory.group is %s, which opens other doors of the system: "
-				"flagman "
-				"joins this group, and so do all who may press; make a group of "
-				"its own",
+				"flagman joins this group, and so do all who may press; make a "
+				"group of its own",
 				name);
 	return true;
 }
@@ -113,14 +110,12 @@ static bool check_directory_mode(struct loader *l, const struct merged *m)
 	if (g->access == ACCESS_PRESS_ONLY && mode != 0755)
 		return wrong_at(l, &at,
 			"directory.mode %04o: with access: press-only it is 0755, and Samba's ACL "
-			"says who "
-			"may press",
+			"says who may press",
 			mode);
 	if (g->access == ACCESS_GROUP && (mode & 0070) != 0070)
 		return wrong_at(l, &at,
 			"directory.mode %04o: the group can't press, as it can't write; set 0770, "
-			"or "
-			"access: press-only",
+			"or access: press-only",
 			mode);
 	return true;
 }
@@ -149,20 +144,17 @@ static bool check_owners(struct loader *l, const struct merged *m)
 	if (g->access == ACCESS_PRESS_ONLY && g->dir_uid != l->options->agent_uid)
 		return wrong_at(l, &at,
 			"directory.user: with access: press-only the directory belongs to "
-			"flagman's user; "
-			"leave it out");
+			"flagman's user; leave it out");
 	if (l->options->privileged)
 		return true;
 	if (g->dir_uid != l->options->trusted_uid)
 		return wrong_at(l, &at,
 			"directory.user: this service is not run by root and can't give files "
-			"away; leave "
-			"it out");
+			"away; leave it out");
 	if (g->file_uid_set && g->file_uid != l->options->trusted_uid)
 		return wrong_at(l, &user,
 			"file.user: this service is not run by root and can't give files away; "
-			"leave it "
-			"out");
+			"leave it out");
 	if (key_set_has(&m->set, KEY_FILE_GROUP) && !l->hooks->own_group(g->file_gid))
 		return wrong_at(l, &group,
 			"file.group: this service is not run by root, and its user is not in that "
@@ -242,8 +234,7 @@ static bool only_delete(struct loader *l, struct action *a)
 	if (!press.triggers)
 		return wrong_at(l, &a->place,
 			"the action \"%s\" has only the trigger move, and with access: press-only "
-			"nobody "
-			"can move a flag into Run",
+			"nobody can move a flag into Run",
 			a->name);
 	a->press = arena_unique(l->arena, &press, sizeof(press));
 	return a->press != NULL;
@@ -323,6 +314,9 @@ static bool check_names(struct loader *l, const struct merged *m)
 	const struct place at = merged_place(m, KEY_RUN_FOLDER);
 	bool ok = !g->run_folder || check_folder(l, g, &at, g->run_folder);
 
+	if (is_trash(g, g->object))
+		ok = wrong_at(
+			l, &g->place, "the object \"%s\" is also one of trash-folders", g->object);
 	for (size_t i = 0; i < g->n_actions; i++) {
 		const struct action *a = &g->actions[i];
 

@@ -55,7 +55,7 @@ static void clash(struct loader *l, struct merged *a, struct merged *b)
 }
 
 struct entry {
-	const char *fold;
+	const char *fold, *name; /* of object and group; equal strings are one */
 	struct merged *group;
 };
 
@@ -67,11 +67,11 @@ static int compare_entries(const void *a, const void *b)
 	return r ? r : (x->group > y->group) - (x->group < y->group);
 }
 
-static bool meet(struct loader *l, const struct merged *a, const struct merged *b)
+static bool meet(const struct entry *a, const struct entry *b)
 {
-	if (strcmp(a->group.object, b->group.object) != 0)
+	if (a->group->group.object != b->group->group.object)
 		return true;
-	return a->group.path == b->group.path || fold(l, a->group.name) == fold(l, b->group.name);
+	return a->group->group.path == b->group->group.path || a->name == b->name;
 }
 
 /* Those whose objects fold to the same stand beside each other. */
@@ -79,7 +79,7 @@ static void check_neighbours(struct loader *l, struct entry *e, size_t n)
 {
 	for (size_t i = 0; i < n; i++)
 		for (size_t j = i + 1; j < n && e[i].fold == e[j].fold; j++)
-			if (meet(l, e[i].group, e[j].group))
+			if (meet(&e[i], &e[j]))
 				clash(l, e[i].group, e[j].group);
 }
 
@@ -154,7 +154,11 @@ bool cross_check(struct loader *l, struct merged *groups, size_t *n)
 		return false;
 	}
 	for (size_t i = 0; i < *n; i++)
-		e[i] = (struct entry){fold(l, groups[i].group.object), &groups[i]};
+		e[i] = (struct entry){
+			.fold = fold(l, groups[i].group.object),
+			.name = fold(l, groups[i].group.name),
+			.group = &groups[i],
+		};
 	qsort(e, *n, sizeof(*e), compare_entries);
 	check_neighbours(l, e, *n);
 	for (size_t i = 0; i < *n; i++) {

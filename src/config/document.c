@@ -81,8 +81,7 @@ static void read_defaults(struct loader *l, const struct scope *group)
 	if (v && (v->kind == NODE_LIST || (v->kind == NODE_SCALAR && !node_is_null(v))))
 		wrong(l, v,
 			"command of a group is a mapping of defaults for its actions; what is to "
-			"be "
-			"run stands in an action's command");
+			"be run stands in an action's command");
 	else
 		read_part(l, group, KEY_COMMAND_DEFAULTS);
 }

@@ -3,6 +3,7 @@
 
 #include "common/fd.h"
 
+#include <errno.h>
 #include <grp.h>
 #include <pwd.h>
 #include <stdio.h>
@@ -100,6 +101,21 @@ static bool is_directory(const char *path)
 	return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
 }
 
+/* What is not there yet is put behind what is. */
+static bool resolve(const char *path, char *buf, size_t size)
+{
+	_cleanup_free_ char *there = strdup(path), *real = NULL;
+
+	while (there && !(real = realpath(there, NULL))) {
+		char *slash = strrchr(there, '/');
+
+		if (errno != ENOENT || !slash || slash == there)
+			return false;
+		*slash = '\0';
+	}
+	return real && (size_t)snprintf(buf, size, "%s%s", real, path + strlen(there)) < size;
+}
+
 static int stat_path(const char *path, struct stat *st)
 {
 	return stat(path, st);
@@ -119,6 +135,7 @@ static const struct config_hooks machine = {
 	.is_home = is_home,
 	.is_program = is_program,
 	.is_directory = is_directory,
+	.resolve = resolve,
 	.stat = stat_path,
 	.fstat = stat_fd,
 };

@@ -9,6 +9,7 @@
 #define FLAGMAN_CONFIG_HOOKS_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <sys/stat.h>
 #include <sys/types.h>
 
@@ -28,6 +29,8 @@ struct config_hooks {
 	bool (*is_home)(const char *path);     /* of some account of this machine */
 	bool (*is_program)(const char *path);  /* there, and executable */
 	bool (*is_directory)(const char *path);
+	/* PATH without symlinks, as far as it exists; false: it can't be told. */
+	bool (*resolve)(const char *path, char *buf, size_t size);
 	int (*stat)(const char *path, struct stat *st);
 	int (*fstat)(int fd, struct stat *st);
 };

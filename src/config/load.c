@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "config/merge.h"
 #include "config/print.h"
 
 #include "common/names.h"
@@ -65,7 +66,8 @@ int loader_start(struct loader *l, const struct config_options *options)
 	l->scratch = arena_new();
 	l->temporary = arena_new();
 	l->names = arena_new();
-	if (!l->arena || !l->scratch || !l->temporary || !l->names)
+	l->programs = arena_new();
+	if (!l->arena || !l->scratch || !l->temporary || !l->names || !l->programs)
 		return -ENOMEM;
 	l->file = "";
 	if (!read_defaults(l))
@@ -79,11 +81,11 @@ void loader_finish(struct loader *l)
 	arena_free(l->scratch);
 	arena_free(l->temporary);
 	arena_free(l->names);
+	arena_free(l->programs);
 	free(l->problems);
 	free(l->fragments);
 	free(l->broken);
 	free(l->text);
-	free(l->checked);
 	identity_done(&l->users);
 	identity_done(&l->groups);
 }
@@ -131,7 +133,7 @@ static int compare_to(const struct group *g, const char *object, const char *nam
 	return r ? r : strcmp(g->name, name);
 }
 
-const struct group *config_find(const struct config *c, const char *object, const char *group)
+const struct group *find_exactly(const struct config *c, const char *object, const char *group)
 {
 	size_t low = 0, high = c->n_groups;
 
@@ -146,6 +148,15 @@ const struct group *config_find(const struct config *c, const char *object, cons
 		else
 			high = middle;
 	}
+	return NULL;
+}
+
+const struct group *config_find(const struct config *c, const char *object, const char *group)
+{
+	const struct group *g = find_exactly(c, object, group);
+
+	if (g)
+		return g;
 	/* As typed by a person: another case, another normal form. */
 	for (size_t i = 0; i < c->n_groups; i++)
 		if (name_equal(c->groups[i].object, object) && name_equal(c->groups[i].name, group))

@@ -47,7 +47,7 @@ static const struct group *live_group(const struct loader *l, const struct group
 {
 	const struct config *live = l->options->live;
 
-	return live ? config_find(live, g->object, g->name) : NULL;
+	return live ? find_exactly(live, g->object, g->name) : NULL;
 }
 
 static bool is_live(const struct loader *l, const struct fragment *f)

@@ -27,6 +27,9 @@ void mark_bad(struct loader *l, const struct group *g, char *message);
 
 bool same_name(const char *a, const char *b);
 
+/* load.c: config_find(), but for the name as it is; quick also when there is none. */
+const struct group *find_exactly(const struct config *c, const char *object, const char *group);
+
 /* path.c: directory.path of G may hold flags. */
 bool check_share_path(struct loader *l, const struct merged *m);
 

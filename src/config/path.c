@@ -9,6 +9,8 @@
 #include <errno.h>
 #include <string.h>
 
+#define PATH_LIMIT 2048
+
 /* Neither these nor anything below them. */
 static const char *const system_trees[] = {
 	"/bin",
@@ -110,20 +112,17 @@ static bool check_existing(
 	if (st->st_mode & 0002)
 		return wrong_at(l, at,
 			"directory.path %s has mode %04o: everybody on this machine could write "
-			"there; "
-			"chmod o-w it, or take a directory in it",
+			"there; chmod o-w it, or take a directory in it",
 			g->path, (unsigned)(st->st_mode & 07777));
 	if ((st->st_mode & 0020) && st->st_gid != g->dir_gid && st->st_gid != 0)
 		return wrong_at(l, at,
 			"directory.path %s can be written by the group %s, which is not "
-			"directory.group; "
-			"chgrp or chmod g-w it",
+			"directory.group; chgrp or chmod g-w it",
 			g->path, group_name(l, st->st_gid, buf));
 	if (!is_trusted(l, g, st->st_uid))
 		return wrong_at(l, at,
 			"directory.path %s belongs to %s, who could replace what is in it; chown "
-			"root it, "
-			"or name that user as directory.user",
+			"root it, or name that user as directory.user",
 			g->path, user_name(l, st->st_uid, buf));
 	return true;
 }
@@ -143,21 +142,22 @@ static bool check_above(struct loader *l, const struct group *g, const struct pl
 		return true;
 	return wrong_at(l, at,
 		"directory.path %s: everybody may write to %s, and could put something in its "
-		"place; "
-		"take another one%s",
+		"place; take another one%s",
 		g->path, above, child ? "" : ", or make it first");
 }
 
-static bool check_chain(struct loader *l, const struct group *g, const struct place *at)
+/* PATH is directory.path, or where its symlinks lead. */
+static bool check_chain(
+	struct loader *l, const struct group *g, const struct place *at, const char *path)
 {
 	struct stat st, child;
 	bool has_child = false;
-	char above[2048];
-	size_t n = strlen(g->path);
+	char above[PATH_LIMIT];
+	size_t n = strlen(path);
 
 	if (n >= sizeof(above)) /* read_path() has seen to it */
 		return false;
-	memcpy(above, g->path, n + 1);
+	memcpy(above, path, n + 1);
 	if (l->hooks->stat(above, &child) == 0) {
 		has_child = true;
 		if (!check_existing(l, g, at, &child))
@@ -178,23 +178,33 @@ static bool check_chain(struct loader *l, const struct group *g, const struct pl
 	return true;
 }
 
-bool check_share_path(struct loader *l, const struct merged *m)
+static bool check_place_of(
+	struct loader *l, const struct group *g, const struct place *at, const char *path)
 {
-	const struct group *g = &m->group;
-	const struct place path = merged_place(m, KEY_DIRECTORY_PATH), *at = &path;
-
-	if (is_system(g->path))
+	if (is_system(path))
 		return wrong_at(l, at,
 			"directory.path %s is a directory of the system; take one of its own, such "
-			"as "
-			"/srv/flagman",
-			g->path);
-	if (strstr(g->path, "/.flagman"))
-		return wrong_at(l, at, "directory.path %s: .flagman is flagman's own", g->path);
-	if (is_home(l, g->path))
+			"as /srv/flagman",
+			path);
+	if (is_home(l, path))
 		return wrong_at(l, at,
 			"directory.path %s is a home directory; take one in it, or such as "
 			"/srv/flagman",
-			g->path);
-	return check_chain(l, g, at);
+			path);
+	return check_chain(l, g, at, path);
+}
+
+bool check_share_path(struct loader *l, const struct merged *m)
+{
+	const struct group *g = &m->group;
+	const struct place at = merged_place(m, KEY_DIRECTORY_PATH);
+	char real[PATH_LIMIT];
+
+	if (strstr(g->path, "/.flagman"))
+		return wrong_at(l, &at, "directory.path %s: .flagman is flagman's own", g->path);
+	if (!check_place_of(l, g, &at, g->path))
+		return false;
+	if (!l->hooks->resolve(g->path, real, sizeof(real)))
+		return wrong_at(l, &at, "directory.path %s: its symlinks lead nowhere", g->path);
+	return strcmp(real, g->path) == 0 || check_place_of(l, g, &at, real);
 }

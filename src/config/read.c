@@ -16,6 +16,11 @@ const struct node *scope_find(const struct scope *s, enum key_id id)
 /* An alias without an anchor, a foreign tag: never what was meant, whatever should stand there. */
 bool check_not_odd(struct loader *l, const char *what, const struct node *v)
 {
+	/* What looks like an alias may be half a password. */
+	if (v->kind == NODE_UNKNOWN_ALIAS && strcmp(what, "environment") == 0)
+		return wrong(l, v, "%s: a text that begins with * needs quotes", what);
+	if (v->kind == NODE_TAGGED && strcmp(what, "environment") == 0)
+		return wrong(l, v, "%s: a text that begins with ! needs quotes", what);
 	if (v->kind == NODE_UNKNOWN_ALIAS)
 		return wrong(l, v,
 			"%s: *%s refers to an anchor &%s, and there is none before it; if it is a "
@@ -43,10 +48,9 @@ bool want_scalar(struct loader *l, const char *what, const struct node *v)
 		return wrong(l, v, "%s has no value", what);
 	if (v->hash_after)
 		warn_of(l, v,
-			"%s: ' #' begins a comment, so the value ends at \"%s\"; put it in quotes "
-			"if "
-			"the rest belongs to it",
-			what, v->text);
+			"%s: ' #' begins a comment and ends the value; put it in quotes if the "
+			"rest belongs to it",
+			what);
 	return true;
 }
 

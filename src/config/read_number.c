@@ -280,7 +280,9 @@ static bool limit_value(
 	e = k->type == TYPE_LIMIT_SIZE ? parse_size(word, &x) : parse_duration(word, &x);
 	if (e != VALUE_OK)
 		return wrong_units(l, k, v, e, k->type == TYPE_LIMIT_SIZE);
-	*ret = x == UINT64_MAX ? RLIM_INFINITY : k->type == TYPE_LIMIT_SECONDS ? x / SECOND : x;
+	*ret = x == UINT64_MAX                 ? RLIM_INFINITY
+	       : k->type == TYPE_LIMIT_SECONDS ? x / SECOND + (x % SECOND != 0)
+					       : x;
 	return true;
 }
 

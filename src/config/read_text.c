@@ -85,8 +85,7 @@ bool read_label(struct loader *l, const struct key *k, const struct node *v, voi
 	if (has_control(v->text, false) || v->text[strcspn(v->text, "[]/\\:?*|<>\"")])
 		return wrong(l, v,
 			"the label \"%s\" has one of [ ] / \\ : ? * | < > \" or a control "
-			"character in "
-			"it, which a file's name can't show",
+			"character in it, which a file's name can't show",
 			v->text);
 	((char **)slot)[k->extra] = keep_nfc(l, v->text);
 	return true;

@@ -152,8 +152,10 @@ static bool first_character(struct loader *l, const struct yaml_trouble *t, stru
 		in_context(t, "a tag") || says(t, "undefined tag handle")) {
 		at->column = column;
 		token_at(&line, column, token);
-		return !wrong_at(
-			l, at, "a text that begins with %c needs quotes: \"%s\"", token[0], token);
+		/* Nothing else is repeated: it may be half a password. */
+		if (strncmp(token, "*.", 2) == 0)
+			return !wrong_at(l, at, "a pattern needs quotes: \"%s\"", token);
+		return !wrong_at(l, at, "a text that begins with %c needs quotes", token[0]);
 	}
 	if (says(t, "cannot start any token") || in_context(t, "scanning a directive")) {
 		token_at(&line, column, token);
@@ -198,12 +200,11 @@ static bool under_scalar(struct loader *l, const struct line *line, struct place
 	if (has_hash(&above) && find_colon(line, line->indent) == line->len)
 		return !wrong_at(l, at,
 			"' #' in the line above begins a comment and ends the text there; put the "
-			"text "
-			"in quotes");
+			"text in quotes");
 	return !wrong_at(l, at,
 		"this is indented below \"%.*s\", which has its value already; move it left, into "
 		"column %zu",
-		(int)(above.len - above.indent > 60 ? 60 : above.len - above.indent),
+		(int)(find_colon(&above, above.indent) - above.indent + 1),
 		above.text + above.indent, above.indent + 1);
 }
 
@@ -255,8 +256,7 @@ static bool indentation(struct loader *l, const struct yaml_trouble *t, struct p
 	if (in_context(t, "block scalar") || says(t, "violates indentation"))
 		return !wrong_at(l, at,
 			"behind | or > stands nothing but a comment; the text begins in the next "
-			"line, "
-			"indented with spaces");
+			"line, indented with spaces");
 	if (says(t, "'-' indicator"))
 		return !wrong_at(l, at,
 			"the list that begins in line %u goes on only with \"- \" in column %u",
@@ -264,20 +264,18 @@ static bool indentation(struct loader *l, const struct yaml_trouble *t, struct p
 	if (says(t, "expected key") && behind)
 		return !wrong_at(l, at,
 			"something stands behind a text in quotes or behind a closing bracket; "
-			"within '...' a "
-			"quote is written twice");
+			"within '...' a quote is written twice");
 	if (says(t, "expected key") && under_scalar(l, &line, at))
 		return true;
 	if (says(t, "expected key"))
 		return !wrong_at(l, at,
 			"the indentation fits nothing above; the keys beside this one begin in "
-			"column %u "
-			"(line %u)",
+			"column %u (line %u)",
 			t->began_column, t->began_line);
 	if (says(t, "document start"))
 		return !wrong_at(l, at,
-			"this does not belong to what stands above it; begin a new "
-			"document with a line ---");
+			"this does not belong to what stands above it; begin a new document with "
+			"a line ---");
 	return false;
 }
 

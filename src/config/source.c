@@ -30,8 +30,7 @@ static bool check_owner(struct loader *l, const struct place *at, const struct s
 	if (st->st_uid != 0 && st->st_uid != l->options->trusted_uid)
 		return wrong_at(l, at,
 			"it is owned by %s (uid %u), who could run anything by it; only root may "
-			"own it: "
-			"chown root it",
+			"own it: chown root it",
 			user_name(l, st->st_uid, buf), (unsigned)st->st_uid);
 	if (st->st_mode & 0022)
 		return wrong_at(l, at,

@@ -52,44 +52,27 @@ static const char *find_program(struct loader *l, const char *name, char buf[sta
 	return NULL;
 }
 
-static int compare_pointers(const void *a, const void *b)
+/* Looks for PATH once for each load: many actions run the same program. */
+static bool is_there(struct loader *l, const char *path)
 {
-	const char *const *x = a, *const *y = b;
-
-	return (*x > *y) - (*x < *y);
-}
-
-/* Looks for PATH (interned) once for each load: many actions run the same program. */
-static bool seen_program(struct loader *l, char *path)
-{
-	char **p;
-
-	if (l->n_checked &&
-		bsearch(&path, l->checked, l->n_checked, sizeof(*l->checked), compare_pointers))
+	if (arena_has(l->programs, path))
 		return true;
 	if (!l->hooks->is_program(path))
 		return false;
-	p = reallocarray(l->checked, l->n_checked + 1, sizeof(*p));
-	if (!p)
-		return true;
-	l->checked = p;
-	p[l->n_checked++] = path;
-	qsort(p, l->n_checked, sizeof(*p), compare_pointers);
+	arena_string(l->programs, path);
 	return true;
 }
 
 static bool check_program(struct loader *l, const struct node *v, const char *program)
 {
 	char found[300];
-	char *kept;
 
 	if (program[0] != '/') {
 		if (find_program(l, program, found))
 			return wrong(l, v, "command: write the program's path: %s", found);
 		return wrong(l, v, "command: \"%s\" is not an absolute path of a program", program);
 	}
-	kept = arena_string(l->arena, program);
-	if (kept && !l->mute && !seen_program(l, kept))
+	if (!l->mute && !is_there(l, program))
 		warn_of(l, v, "command: there is no program %s on this machine", program);
 	return true;
 }
@@ -113,21 +96,18 @@ static bool wrong_split(struct loader *l, const struct node *v, enum split_error
 				"instead");
 		return wrong(l, v,
 			"command: no shell runs it, so \"%.*s\" would do nothing; write script: "
-			"instead "
-			"of command:, or quote it if the program shall get it",
+			"instead of command:, or quote it if the program shall get it",
 			n, p);
 	case SPLIT_VARIABLE:
 		return wrong(l, v,
 			"command: no shell runs it, so \"%.12s\" would not be replaced; write "
-			"script: "
-			"instead of command:, or put it in single quotes if the program shall get "
-			"it",
+			"script: instead of command:, or put it in single quotes if the program "
+			"shall get it",
 			p);
 	case SPLIT_GLOB:
 		return wrong(l, v,
 			"command: no shell runs it, so \"%c\" would not be expanded; write script: "
-			"instead "
-			"of command:, or quote it if the program shall get it",
+			"instead of command:, or quote it if the program shall get it",
 			*p);
 	default:
 		l->error = -ENOMEM;
@@ -193,9 +173,8 @@ static bool read_script(struct loader *l, const struct node *v, struct action *a
 			l, v, "script is longer than %d bytes; put it into a file", SCRIPT_MAX);
 	if (v->text[0] == '#' && v->text[1] == '!')
 		warn_of(l, v,
-			"script: it is run by /bin/sh -e whatever its first line says; put it into "
-			"a file "
-			"and write command: for another interpreter");
+			"script: it is run by /bin/sh -e whatever its first line says; put it "
+			"into a file and write command: for another interpreter");
 	a->type = ACTION_SCRIPT;
 	a->script = arena_string(l->arena, v->text);
 	return a->script && set_argv(l, a, argv, 2);

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <string.h>
 
 static struct fake now;
@@ -143,6 +144,17 @@ static bool is_directory(const char *path)
 	return now.systemd && strcmp(path, "/run/systemd/system") == 0;
 }
 
+static bool resolve(const char *path, char *buf, size_t size)
+{
+	if (strcmp(path, "/srv/link-to-nowhere") == 0)
+		return false;
+	if (strcmp(path, "/srv/link-to-etc") == 0)
+		path = "/etc/share";
+	if (strcmp(path, "/srv/link-to-admins") == 0)
+		path = "/srv/of-admins";
+	return (size_t)snprintf(buf, size, "%s", path) < size;
+}
+
 static int fake_stat(const char *path, struct stat *st)
 {
 	for (size_t i = 0; i < COUNT(files); i++)
@@ -182,6 +194,7 @@ static const struct config_hooks hooks = {
 	.is_home = is_home,
 	.is_program = is_program,
 	.is_directory = is_directory,
+	.resolve = resolve,
 	.stat = fake_stat,
 	.fstat = fake_fstat,
 };
