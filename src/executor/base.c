@@ -3,6 +3,7 @@
 #include "executor/base.h"
 
 #include "common/buf.h"
+#include "executor/scan.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -81,20 +82,19 @@ void base_records_load(int state, struct base_records *r)
 {
 	int fd = openat(state, NAME, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
 	FILE *f = fd < 0 ? NULL : fdopen(fd, "r");
-	unsigned long long dev, ino, btime, fsid;
 	char *line = NULL;
 	size_t size = 0;
-	int at;
+	uint64_t v[4];
 
 	*r = (struct base_records){0};
 	while (f && getline(&line, &size, f) > 0) {
+		const char *at = line;
 		line[strcspn(line, "\n")] = '\0';
-		if (sscanf(line, "%llu %llu %llu %llu %n", &dev, &ino, &btime, &fsid, &at) != 4 ||
-			line[at] != '/')
-			continue;
-		base_remember(r, line + at,
-			&(struct base_memory){
-				.id = {.dev = dev, .ino = ino, .btime_ns = btime}, .fsid = fsid});
+		if (scan_numbers(&at, v, 4) && at[0] == ' ' && at[1] == '/')
+			base_remember(r, at + 1,
+				&(struct base_memory){
+					.id = {.dev = v[0], .ino = v[1], .btime_ns = v[2]},
+					.fsid = v[3]});
 	}
 	free(line);
 	if (f)

@@ -161,7 +161,7 @@ int cgroup_signal(int cgroup, int sig)
 	procs = fdopen(fd, "r");
 	if (!procs)
 		return -errno;
-	fd = -1; /* PROCS has it */
+	(void)steal_fd(&fd); /* PROCS has it */
 	while (getline(&line, &size, procs) > 0) {
 		pid_t pid = (pid_t)strtol(line, NULL, 10);
 		if (pid > 0 && kill(pid, sig) == 0)

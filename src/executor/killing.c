@@ -4,6 +4,7 @@
 
 #include "common/fd.h"
 #include "executor/cgroup.h"
+#include "executor/scan.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -20,17 +21,16 @@
 
 bool process_parse(const char *text, struct process *ret)
 {
-	const char *end = strrchr(text, ')'); /* the name before it may have any bytes */
-	long pid, parent, session;
-	unsigned long long started;
+	const char *at = strrchr(text, ')'); /* the name before it may have any bytes */
+	uint64_t pid, parent, session, started;
 	char state;
 
-	pid = strtol(text, NULL, 10);
-	if (!end || pid <= 0 ||
-		sscanf(end + 1,
-			" %c %ld %*s %ld %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s "
-			"%*s %llu",
-			&state, &parent, &session, &started) != 4)
+	if (!at || !scan_number(&text, &pid) || at[1] != ' ' || at[2] == '\0')
+		return false;
+	state = at[2];
+	at += 3;
+	if (!scan_number(&at, &parent) || !scan_skip(&at, 1) || !scan_number(&at, &session) ||
+		!scan_skip(&at, 15) || !scan_number(&at, &started))
 		return false;
 	*ret = (struct process){
 		.pid = (pid_t)pid,
@@ -92,18 +92,16 @@ void prey_select(const struct process *all, size_t n, const struct prey *prey, b
 
 bool prey_parse(const char *text, const char *boot, struct prey *ret)
 {
-	char noted[64];
-	int pid, runner;
-	unsigned long long started, runner_started;
+	enum { PID, STARTED, RUNNER, RUNNER_STARTED, N };
+	uint64_t v[N];
 
-	if (sscanf(text, "%63s %d %llu %d %llu", noted, &pid, &started, &runner, &runner_started) !=
-			5 ||
-		strcmp(noted, boot) != 0 || pid <= 1 || runner <= 1)
+	if (!scan_word(&text, boot) || !scan_numbers(&text, v, N) || v[PID] <= 1 ||
+		v[RUNNER] <= 1 || v[PID] > INT32_MAX || v[RUNNER] > INT32_MAX)
 		return false;
-	ret->session = pid;
-	ret->started = started;
-	ret->runner = runner;
-	ret->runner_started = runner_started;
+	ret->session = (pid_t)v[PID];
+	ret->started = v[STARTED];
+	ret->runner = (pid_t)v[RUNNER];
+	ret->runner_started = v[RUNNER_STARTED];
 	return true;
 }
 

@@ -118,6 +118,7 @@ static void put_dacl(struct out *o, uid_t owner, gid_t group)
 	patch16(o, start + 2, o->len - start);
 }
 
+/* NOLINTNEXTLINE(readability-non-const-parameter): it is written to, through O */
 size_t ntacl_encode(uint8_t buf[NTACL_MAX], uid_t owner, gid_t group)
 {
 	struct out o = {.data = buf};

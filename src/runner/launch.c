@@ -41,6 +41,23 @@ enum {
 #define CHILD_STACK (64 * 1024)
 static char child_stack[CHILD_STACK] __attribute__((aligned(16)));
 
+/* Field 22 of proc_pid_stat(5) for this process: clock ticks since boot. */
+static uint64_t own_ticks(void)
+{
+	_cleanup_close_ int fd = open("/proc/self/stat", O_RDONLY | O_CLOEXEC);
+	char text[1024];
+	ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
+	const char *at;
+
+	if (n <= 0)
+		return 0;
+	text[n] = '\0';
+	at = strrchr(text, ')');
+	for (int field = 2; at && field < 22; field++)
+		at = strchr(at + 1, ' ');
+	return at ? strtoull(at + 1, NULL, 10) : 0;
+}
+
 int launch_init(struct launch *l)
 {
 	struct __user_cap_header_struct h = {.version = _LINUX_CAPABILITY_VERSION_3};
@@ -50,7 +67,13 @@ int launch_init(struct launch *l)
 
 	if (page == MAP_FAILED)
 		return -errno;
-	*l = (struct launch){.failure = page, .runner = getpid(), .cgroup = -1, .script = -1};
+	*l = (struct launch){
+		.failure = page,
+		.runner = getpid(),
+		.runner_ticks = own_ticks(),
+		.cgroup = -1,
+		.script = -1,
+	};
 	if (syscall(SYS_capget, &h, d) < 0)
 		return -errno;
 	l->permitted = d[0].permitted | (uint64_t)d[1].permitted << 32;
@@ -92,7 +115,7 @@ static int find_programs(struct launch *l, const char *name)
 	return 0;
 }
 
-/* Field 22 of proc_pid_stat(5) for a process that starts now: clock ticks since boot. */
+/* The same for a process that starts now. */
 static uint64_t ticks_now(void)
 {
 	struct timespec t;
@@ -105,9 +128,8 @@ static uint64_t ticks_now(void)
 /* "<boot-id> <pid> <start time> <runner's pid> <runner's start time>\n"; the child puts its pid. */
 static void prepare_started(struct launch *l)
 {
-	uint64_t now = ticks_now();
 	int n = snprintf(l->started, sizeof(l->started), "%s 0000000000 %llu %d %llu\n", boot_id(),
-		(unsigned long long)now, l->runner, (unsigned long long)now);
+		(unsigned long long)ticks_now(), l->runner, (unsigned long long)l->runner_ticks);
 
 	l->started_pid = strlen(boot_id()) + 1;
 	l->started_len = (size_t)n;

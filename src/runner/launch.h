@@ -35,6 +35,7 @@ struct launch {
 	int cgroup;     /* directory, or -1 */
 	int script;     /* or -1 */
 	pid_t runner;
+	uint64_t runner_ticks;          /* when it was started */
 	uint64_t drop;                  /* capabilities to drop from the bounding set */
 	uint64_t permitted;             /* what the runner holds: root keeps it until execve */
 	struct launch_failure *failure; /* shared page */

@@ -124,7 +124,7 @@ int spec_decode(const void *memory, size_t size, struct spec **ret)
 	if (take_strings(&at, end, 1, directory) < 0 ||
 		take_strings(&at, end, h.n_argv, argv) < 0 ||
 		take_strings(&at, end, h.n_env, env) < 0 || at != end)
-		return -EBADMSG;
+		return -EBADMSG; /* cppcheck-suppress memleak ; it is freed by _cleanup_free_ */
 	s->directory = directory[0];
 	*ret = steal_ptr(&s);
 	return 0;

@@ -190,3 +190,18 @@ def test_what_the_agent_is(daemon, agent, people):
         assert int(status["CapBnd"], 16) == 0
         assert os.stat(daemon.state / "agent").st_uid == people.uid("agent")
         assert os.stat(daemon.state / "runs").st_mode & 0o777 == 0o700
+
+
+def ticks(pid):
+    with open(f"/proc/{pid}/stat", encoding="ascii") as f:
+        return int(f.read().rpartition(")")[2].split()[19])
+
+
+def test_started_names_processes_that_can_be_found_again(daemon, agent):
+    """By pid and start time: the runner has waited since long before."""
+    time.sleep(0.05)
+    run = running(agent, HANG)
+    main, main_ticks, runner, runner_ticks = started(daemon, run)
+    assert ticks(runner) == runner_ticks
+    assert main_ticks <= ticks(main) <= main_ticks + 100
+    assert os.getsid(main) == main
