@@ -47,6 +47,9 @@ int watches_add(const char *path, uint32_t *ret_slot)
 	wd = watch_descriptor(path);
 	if (wd <= 0)
 		return -ENOMEM; /* the only reason for the library to forget what it watches */
+	/* It keeps a copy of each path, which nobody will ask for.  (Its tree of paths stays in
+	 * order: "" comes before the next one.) */
+	inotifytools_set_filename_by_wd(wd, "");
 	*ret_slot = (uint32_t)wd;
 	return 0;
 }
