@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "agent/board.h"
 
+#include "agent/board_parts.h"
 #include "agent/custody.h"
 #include "agent/flag.h"
 #include "agent/press.h"
-#include "agent/trouble.h"
 #include "agent/watch.h"
 #include "common/log.h"
 #include "common/text.h"
@@ -15,10 +15,8 @@
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/epoll.h>
 #include <unistd.h>
 
-#define MEND_AT_MOST    (60 * USEC_PER_SEC)
 #define EDITOR_PATIENCE (500 * 1000) /* us until a renamed flag is put back: an editor's save */
 
 const char *board_path(const struct agent *a, const struct board *b, char *buf, size_t size)
@@ -177,97 +175,6 @@ void board_look_soon(struct agent *a, struct board *b)
 	board_look_later(a, b, EDITOR_PATIENCE + 20 * 1000);
 }
 
-/* Where a flag's file went. */
-enum where {
-	WHERE_PRESSED, /* unlinked under its own name, or in a trash folder */
-	WHERE_RUN,     /* in the Run folder */
-	WHERE_RENAMED, /* in the same directory, under NAME */
-	WHERE_BACK,    /* anywhere else: it was not a press */
-};
-
-static bool is_trash(const struct agent *a, const struct board *b, const char *path)
-{
-	char part[NAME_MAX + 1];
-
-	while (*path) {
-		size_t n = strcspn(path, "/");
-		if (n && n < sizeof(part)) {
-			memcpy(part, path, n);
-			part[n] = '\0';
-			for (const char *t = view_str(a->view, board_view(a, b)->trash); t && *t;
-				t = view_next(t))
-				if (name_matches(t, part))
-					return true;
-		}
-		path += n + (path[n] == '/');
-	}
-	return false;
-}
-
-/* Without a descriptor: a missing flag is a press unless its inode is found near. */
-static enum where where_by_inode(struct flag *f, int dirfd, char *name)
-{
-	int copy = openat(dirfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	DIR *d = copy < 0 ? NULL : fdopendir(copy);
-	enum where w = WHERE_PRESSED;
-	struct file_info info;
-
-	if (!d) {
-		close_fd(copy);
-		return WHERE_BACK;
-	}
-	for (struct dirent *e; (e = readdir(d));) {
-		if (e->d_ino == f->id.ino && file_info_at(dirfd, e->d_name, &info) == 0 &&
-			file_id_equal(&info.id, &f->id)) {
-			snprintf(name, FLAG_NAME_MAX, "%s", e->d_name);
-			w = strncmp(name, ".nfs", 4) == 0 ? WHERE_PRESSED : WHERE_RENAMED;
-		}
-	}
-	closedir(d);
-	return w;
-}
-
-static enum where where_is(struct agent *a, struct board *b, struct flag *f, int dirfd,
-	const char *published, char *name)
-{
-	char path[PATH_MAX], dir[PATH_MAX];
-	struct file_info info;
-	bool deleted;
-
-	if (f->fd < 0)
-		return where_by_inode(f, dirfd, name);
-	if (fd_path(f->fd, 0, path, sizeof(path), &deleted) < 0)
-		return WHERE_BACK;
-	char *slash = strrchr(path, '/');
-	if (!slash)
-		return WHERE_BACK;
-	if (deleted) {
-		/* a file that is really called "... (deleted)" */
-		char literal[FLAG_NAME_MAX + 16];
-		snprintf(literal, sizeof(literal), "%s (deleted)", slash + 1);
-		if (file_info_at(dirfd, literal, &info) == 0 && file_id_equal(&info.id, &f->id)) {
-			snprintf(name, FLAG_NAME_MAX, "%.*s", FLAG_NAME_MAX - 1, literal);
-			return WHERE_RENAMED;
-		}
-	}
-	snprintf(name, FLAG_NAME_MAX, "%s", slash + 1);
-	*slash = '\0';
-	snprintf(dir, sizeof(dir), "%s/%s", board_base(a, b)->real, board_object(a, b));
-	size_t len = strlen(dir);
-	if (strcmp(path, dir) == 0) {
-		if (strncmp(name, ".nfs", 4) == 0)
-			return WHERE_PRESSED;
-		if (!deleted)
-			return WHERE_RENAMED;
-		return strcmp(name, published) == 0 ? WHERE_PRESSED : WHERE_BACK;
-	}
-	const char *run = view_str(a->view, board_view(a, b)->run_folder);
-	if (run && !deleted && strncmp(path, dir, len) == 0 && path[len] == '/' &&
-		strcmp(path + len + 1, run) == 0)
-		return WHERE_RUN;
-	return is_trash(a, b, path) ? WHERE_PRESSED : WHERE_BACK;
-}
-
 /* A rename in place is put back, once an editor that saves by renaming has had its time. */
 static void put_back_renamed(struct agent *a, struct board *b, struct flag *f, int dirfd,
 	const char *name, const char *published)
@@ -327,7 +234,7 @@ static void look_flag(struct agent *a, struct board *b, struct flag *f, int dirf
 		log_warning("%s: %s: %s", board_object(a, b), published, strerror(-r));
 		return;
 	}
-	switch (where_is(a, b, f, dirfd, published, name)) {
+	switch (board_where(a, b, f, dirfd, published, name)) {
 	case WHERE_PRESSED:
 		if (b->recheck)
 			flag_gone(a, f);
@@ -362,7 +269,7 @@ static void look_reappeared(struct agent *a, struct board *b, struct flag *f, in
 	press_call_off(a, l, "Its file was saved by an editor: that is not a press.");
 }
 
-static void look_directory(struct agent *a, struct board *b, int dirfd)
+void board_look_directory(struct agent *a, struct board *b, int dirfd)
 {
 	const struct view_board *v = board_view(a, b);
 	struct file_info info;
@@ -430,175 +337,12 @@ static void look_run(struct agent *a, struct board *b, int dirfd)
 	closedir(d);
 }
 
-static void mend(struct agent *a, struct board *b)
-{
-	struct exec_board m = {
-		.header.type = EXEC_MEND,
-		.generation = a->generation,
-		.cookie = (uint64_t)(b - a->boards),
-		.board = (uint32_t)(b - a->boards),
-	};
-
-	if (b->mending || b->released)
-		return;
-	if (channel_send(a->executor, &m, sizeof(m), NULL, 0) == 0)
-		b->mending = true;
-}
-
-void board_lost(struct agent *a, struct board *b, int error)
-{
-	char path[PATH_MAX];
-
-	if (b->usable) {
-		log_warning("%s: its directory is gone or another (%s): nothing is pressed there",
-			board_path(a, b, path, sizeof(path)), strerror(-error));
-		press_call_off_board(a, b, "Its directory was removed or replaced.");
-	}
-	b->usable = false;
-	b->recheck = true;
-	if (!board_base_check(a, board_base(a, b)))
-		board_base(a, b)->lost = true;
-	mend(a, b);
-}
-
-/*
- * Something was mounted or unmounted: a share that is unmounted lazily says nothing through
- * inotify, and one that is mounted again neither.  proc_pid_mountinfo(5): EPOLLPRI.
- */
-static int on_mounts(sd_event_source *s, int fd, uint32_t events, void *userdata)
-{
-	struct agent *a = userdata;
-
-	(void)s;
-	(void)fd;
-	(void)events;
-	for (size_t i = 0; a->started && i < a->n_boards; i++) {
-		struct board *b = &a->boards[i];
-		if (b->usable != board_base_check(a, board_base(a, b)))
-			board_look_at(a, b, LOOK_ALL);
-	}
-	board_looks(a);
-	return 0;
-}
-
-void board_watch_mounts(struct agent *a)
-{
-	int fd = open("/proc/self/mountinfo", O_RDONLY | O_CLOEXEC);
-	int r = fd < 0 ? -errno : sd_event_add_io(a->event, NULL, fd, EPOLLPRI, on_mounts, a);
-
-	/* kept open for as long as the agent lives */
-	if (r < 0)
-		log_warning("mounts are not watched: %s", strerror(-r));
-}
-
-void board_restore(struct agent *a, struct board *b, int dirfd)
-{
-	const struct view_board *v = board_view(a, b);
-
-	b->recheck = true;
-	look_directory(a, b, dirfd);
-	b->recheck = false;
-	for (uint32_t i = 0; i < v->n_actions; i++)
-		flag_mark(a, &a->flags[v->first_action + i], DIRTY_NAME | DIRTY_CONTENT);
-}
-
-/* What cannot be mended now is tried again, less and less often. */
-static void mend_later(struct agent *a, struct board *b)
-{
-	b->mend_wait = b->mend_wait ? b->mend_wait * 2 : USEC_PER_SEC;
-	if (b->mend_wait > MEND_AT_MOST)
-		b->mend_wait = MEND_AT_MOST;
-	board_look_later(a, b, b->mend_wait);
-}
-
-void board_mended(struct agent *a, const struct exec_result *answer)
-{
-	struct board *b;
-	struct base *base;
-	struct file_info info;
-	char path[PATH_MAX];
-
-	if (answer->cookie >= a->n_boards)
-		return;
-	b = &a->boards[answer->cookie];
-	if (!b->mending)
-		return; /* asked for before a reload */
-	b->mending = false;
-	base = board_base(a, b);
-	board_path(a, b, path, sizeof(path));
-	if (answer->error) {
-		log_limited(&a->mend_limit, "%s: cannot be mended: %s", path, answer->why);
-		mend_later(a, b);
-		return;
-	}
-	if (base->lost)
-		board_base_open(
-			a, base, view_str(a->view, a->view->bases[board_view(a, b)->base].path));
-	if (base->lost || file_info_at(base->fd, board_object(a, b), &info) < 0) {
-		mend_later(a, b);
-		return;
-	}
-	b->mend_wait = 0;
-	b->unwatched = true; /* a new directory has no watch yet */
-	b->folders_gone = false;
-	if (!b->usable || !file_id_equal(&b->dir, &info.id)) {
-		log_info("%s: is back", path);
-		b->dir = info.id;
-		b->usable = true;
-		b->recheck = true;
-		b->status_id.ino = 0;
-		if (store_begin(a->store) == 0)
-			(void)store_put_directory(a->store, path, &b->dir);
-	}
-	watch_change(a);
-	board_look_at(a, b, LOOK_ALL);
-	board_looks(a);
-}
-
-void board_release(struct agent *a, struct board *b)
-{
-	const struct view_board *v = board_view(a, b);
-
-	b->released = true;
-	for (uint32_t i = 0; i < v->n_actions; i++) {
-		struct flag *f = &a->flags[v->first_action + i];
-		if (f->fd >= 0) {
-			close_fd(f->fd);
-			f->fd = -1;
-			a->n_fds--;
-		}
-	}
-}
-
-/* Something else stands in a folder's place: a symlink would lead the executor's eye elsewhere. */
-static void put_aside_folder(int dirfd, const char *name)
-{
-	struct file_info info;
-
-	if (name && file_info_at(dirfd, name, &info) == 0 && !S_ISDIR(info.mode))
-		(void)flag_put_aside(dirfd, name, -1);
-}
-
-static void mend_folders(struct agent *a, struct board *b, int dirfd)
-{
-	const struct view_board *v = board_view(a, b);
-
-	put_aside_folder(dirfd, view_str(a->view, v->run_folder));
-	for (uint32_t i = 0; i < v->n_actions; i++) {
-		uint32_t drop = a->view->actions[v->first_action + i].drop;
-		if (drop != VIEW_NONE)
-			put_aside_folder(dirfd, view_str(a->view, a->view->drops[drop].folder));
-	}
-	press_mass(a, b, "a folder");
-	mend(a, b);
-}
-
 static void board_look(struct agent *a, struct board *b, unsigned look)
 {
 	if (b->released)
 		return;
 	if (!b->dir.ino) { /* never seen yet */
-		mend(a, b);
+		board_mend(a, b);
 		return;
 	}
 	_cleanup_close_ int fd = board_open(a, b);
@@ -616,13 +360,13 @@ static void board_look(struct agent *a, struct board *b, unsigned look)
 		watch_change(a);
 	}
 	if (look & LOOK_DIRECTORY)
-		look_directory(a, b, fd);
+		board_look_directory(a, b, fd);
 	if ((look | b->look) & LOOK_RUN)
 		look_run(a, b, fd);
 	if ((look & LOOK_DROPS) && b->custody && custody_look(a, b, fd) < 0)
 		b->folders_gone = true;
 	if (b->folders_gone)
-		mend_folders(a, b, fd);
+		board_mend_folders(a, b, fd);
 	if (b->recheck) {
 		b->recheck = false;
 		board_restore(a, b, fd);

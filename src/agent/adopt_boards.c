@@ -1,0 +1,368 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The boards at start: what is present, staged, taken or absent, and what follows. */
+#include "agent/adopt.h"
+#include "agent/adopt_facts.h"
+#include "agent/board.h"
+#include "agent/custody.h"
+#include "agent/find.h"
+#include "agent/flag.h"
+#include "agent/press.h"
+#include "agent/runs.h"
+#include "common/log.h"
+#include "common/text.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+/* --- the boards --- */
+
+static void find_present(struct agent *a, struct board *b, int dirfd)
+{
+	const struct view_board *v = board_view(a, b);
+	struct row *rows = &a->adoption->rows[v->first_action];
+	char name[FLAG_NAME_MAX];
+	struct file_info info;
+	bool missing = false;
+
+	for (uint32_t i = 0; i < v->n_actions; i++) {
+		struct flag *f = &a->flags[v->first_action + i];
+		if (!rows[i].known)
+			continue;
+		if (!rows[i].same_boot) /* device numbers change from boot to boot */
+			rows[i].id.dev = b->dir.dev;
+		flag_name(a, f, rows[i].state, STEP_NONE, name);
+		if (file_info_at(dirfd, name, &info) == 0 && file_id_equal(&info.id, &rows[i].id))
+			rows[i].found = FOUND_PRESENT;
+		else
+			missing = true;
+	}
+	int fd = missing ? openat(dirfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
+	DIR *d = fd < 0 ? NULL : fdopendir(fd);
+	if (!d) {
+		close_fd(fd);
+		return;
+	}
+	for (struct dirent *e; (e = readdir(d));) {
+		if (file_info_at(dirfd, e->d_name, &info) < 0 || !S_ISREG(info.mode))
+			continue;
+		for (uint32_t i = 0; i < v->n_actions; i++)
+			if (rows[i].known && rows[i].found == FOUND_ABSENT &&
+				file_id_equal(&info.id, &rows[i].id)) {
+				rows[i].found = FOUND_PRESENT;
+				rows[i].shown = adopt_copy(e->d_name);
+			}
+	}
+	closedir(d);
+}
+
+static void find_staged(struct agent *a, struct board *b)
+{
+	const struct view_board *v = board_view(a, b);
+	struct row *rows = &a->adoption->rows[v->first_action];
+	int staging = board_base(a, b)->staging_fd;
+	char name[TOKEN_HEX + 8], hex[TOKEN_HEX + 1];
+	struct file_info info;
+
+	for (uint32_t i = 0; i < v->n_actions; i++) {
+		if (!rows[i].known || rows[i].found != FOUND_ABSENT)
+			continue;
+		snprintf(name, sizeof(name), "flag-%s", token_hex(&rows[i].token, hex));
+		if (file_info_at(staging, name, &info) == 0)
+			rows[i].found = FOUND_STAGED;
+		else if (adopt_is_taken(a, b, &rows[i].token))
+			rows[i].found = FOUND_TAKEN;
+	}
+}
+
+/* A flag, or a copy of one, that was put into Run while nobody looked: taken like a press. */
+static void find_in_run(struct agent *a, struct board *b, int dirfd)
+{
+	const struct view_board *v = board_view(a, b);
+	struct row *rows = &a->adoption->rows[v->first_action];
+	const char *run = view_str(a->view, v->run_folder);
+	int fd = run ? board_open_folder(dirfd, run) : -1;
+	char hex[TOKEN_HEX + 1], action[FLAG_NAME_MAX];
+	struct file_info info, folder;
+	DIR *d = fd < 0 || file_info_at(fd, "", &folder) < 0 ? NULL : fdopendir(fd);
+
+	if (!d) {
+		close_fd(fd);
+		return;
+	}
+	for (struct dirent *e; (e = readdir(d));) {
+		if (file_info_at(fd, e->d_name, &info) < 0 || !S_ISREG(info.mode))
+			continue;
+		for (uint32_t i = 0; i < v->n_actions; i++) {
+			struct row *row = &rows[i];
+			bool own = row->known && file_id_equal(&info.id, &row->id);
+			bool copied = row->known && !name_is_litter(e->d_name) &&
+				      name_parse(e->d_name, action, sizeof(action)) &&
+				      name_equal(action,
+					      flag_action_name(a, &a->flags[v->first_action + i]));
+			if (!own && !copied)
+				continue;
+			if (renameat2(fd, e->d_name, board_base(a, b)->staging_fd,
+				    token_hex(&row->token, hex), RENAME_NOREPLACE) == 0) {
+				row->found = FOUND_TAKEN;
+				row->pressed = folder.mtime_ns / 1000;
+			}
+			break;
+		}
+	}
+	closedir(d);
+}
+
+static void apply_keep(struct agent *a, struct flag *f, struct row *row, int dirfd)
+{
+	char name[FLAG_NAME_MAX], want[FLAG_NAME_MAX];
+	enum state s = row->state;
+
+	f->token = row->token;
+	f->id = row->id;
+	f->place = PLACE_PUBLISHED;
+	f->owned = true;
+	f->shown_state = row->state;
+	f->shown_step = STEP_NONE;
+	flag_name(a, f, s, STEP_NONE, name);
+	if (row->shown && strcmp(row->shown, name) != 0) {
+		/* renamed, blocked, or at some per cent when all ended */
+		if (renameat2(dirfd, row->shown, dirfd, name, RENAME_NOREPLACE) < 0) {
+			(void)unlinkat(dirfd, row->shown, 0);
+			f->place = PLACE_NONE;
+		}
+	}
+	if (f->place == PLACE_PUBLISHED && a->n_fds < a->fd_budget) {
+		f->fd = openat(dirfd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+		a->n_fds += f->fd >= 0;
+	}
+	if (row->resolved) {
+		flag_mark(a, f, DIRTY_NAME | DIRTY_CONTENT | DIRTY_ROW);
+		return;
+	}
+	if (s == STATE_STARTING || s == STATE_WAITING || s == STATE_RUNNING || s == STATE_CONFIRM ||
+		s == STATE_RECEIVING)
+		s = STATE_READY;
+	f->state = (uint8_t)s;
+	f->since = row->since;
+	f->run = row->run;
+	if (row->note)
+		press_note(a, f, "%s", row->note);
+	f->dirty &= (uint8_t) ~(DIRTY_ROW | DIRTY_CONTENT);
+	press_arm(a, f);
+	if (strcmp(flag_name(a, f, flag_display(a, f, NULL), STEP_NONE, want), name) != 0 ||
+		f->place == PLACE_NONE)
+		flag_mark(a, f, DIRTY_NAME | DIRTY_CONTENT | DIRTY_ROW);
+}
+
+static void apply_row(struct agent *a, struct flag *f, struct row *row, const struct facts *facts,
+	struct claim *c, int dirfd)
+{
+	enum verdict v = verdict_of(facts);
+	struct run run = {0};
+
+	f->adopted = true;
+	if (v == VERDICT_KEEP) {
+		apply_keep(a, f, row, dirfd);
+		return;
+	}
+	if (row->present) { /* spent, though it is there */
+		char name[FLAG_NAME_MAX];
+		(void)unlinkat(dirfd,
+			row->shown ? row->shown : flag_name(a, f, row->state, STEP_NONE, name), 0);
+	}
+	flag_mark(a, f, DIRTY_NAME | DIRTY_CONTENT | DIRTY_ROW);
+	if (row->resolved)
+		return;
+	if (row->known) { /* what it showed, until the verdict says more */
+		f->state = row->state == STATE_DONE || row->state == STATE_FAILED ||
+					   row->state == STATE_CANCELLED ||
+					   row->state == STATE_MISSED
+				   ? row->state
+				   : STATE_READY;
+		f->since = row->since;
+		f->run = row->run;
+		press_arm(a, f);
+	}
+	if (v == VERDICT_FRESH) {
+		if (row->known && facts->found == FOUND_ABSENT)
+			log_info("%s/%s: it was missing: put back",
+				board_object(a, flag_board(a, f)), flag_action_name(a, f));
+		return;
+	}
+	if (store_get_run_by_token(a->store, &row->token, &run) < 0) {
+		const struct board *b = flag_board(a, f);
+		run = (struct run){
+			.id = c && c->m.run ? c->m.run : a->next_run++,
+			.token = row->token,
+			.object = adopt_copy(board_object(a, b)),
+			.group = adopt_copy(board_group(a, b)),
+			.action = adopt_copy(flag_action_name(a, f)),
+			.trigger = facts->found == FOUND_TAKEN ? TRIGGER_MOVE : TRIGGER_DELETE,
+			.pressed = row->pressed,
+		};
+	}
+	adopt_run(a, f, &run, v, c);
+	if (facts->found == FOUND_TAKEN && f->live && !f->live->run.payload) {
+		char hex[TOKEN_HEX + 1]; /* the run has it all; a payload stays */
+		(void)unlinkat(board_base(a, flag_board(a, f))->staging_fd,
+			token_hex(&row->token, hex), 0);
+	}
+	run_done(&run);
+	if (c)
+		c->used = true;
+}
+
+static void adopt_status(struct board *b, int dirfd)
+{
+	struct file_info info;
+
+	if (file_info_at(dirfd, NAME_STATUS, &info) == 0 && S_ISREG(info.mode) && info.nlink == 1)
+		b->status_id = info.id;
+}
+
+/* Opens the board's directory for the first time: is it the recorded one?  -errno: not usable. */
+static int adopt_directory(struct agent *a, struct board *b, bool *ret_changed)
+{
+	struct base *base = board_base(a, b);
+	struct file_id recorded;
+	struct file_info info;
+	char path[PATH_MAX];
+	int r;
+
+	if (board_view(a, b)->error || base->fd < 0)
+		return -ENODEV;
+	_cleanup_close_ int fd = board_open_folder(base->fd, board_object(a, b));
+	if (fd < 0)
+		return fd;
+	r = file_info_at(fd, "", &info);
+	if (r < 0)
+		return r;
+	b->dir = info.id;
+	board_path(a, b, path, sizeof(path));
+	for (uint32_t i = 0; a->adoption && i < board_view(a, b)->n_actions; i++)
+		a->adoption->rows[board_view(a, b)->first_action + i].pressed =
+			info.mtime_ns / 1000;
+	r = store_get_directory(a->store, path, &recorded);
+	if (r == 0)
+		recorded.dev = info.id.dev; /* device numbers change from boot to boot */
+	*ret_changed = r == 0 && !file_id_equal(&recorded, &info.id);
+	if ((r < 0 || *ret_changed) && store_begin(a->store) == 0)
+		(void)store_put_directory(a->store, path, &info.id);
+	return steal_fd(&fd);
+}
+
+static void adopt_gather(struct agent *a, struct board *b, int *ret_dirfd, bool *ret_changed)
+{
+	*ret_changed = false;
+	*ret_dirfd = adopt_directory(a, b, ret_changed);
+	b->usable = *ret_dirfd >= 0;
+	if (!b->usable) {
+		char path[PATH_MAX];
+		const char *error = view_str(a->view, board_view(a, b)->error);
+		log_error("%s: cannot be used: %s", board_path(a, b, path, sizeof(path)),
+			error ? error : strerror(-*ret_dirfd));
+		return;
+	}
+	find_present(a, b, *ret_dirfd);
+	for (uint32_t i = 0; i < board_view(a, b)->n_actions; i++) {
+		struct row *row = &a->adoption->rows[board_view(a, b)->first_action + i];
+		row->present = row->found == FOUND_PRESENT;
+	}
+	find_in_run(a, b, *ret_dirfd);
+	find_staged(a, b);
+	adopt_status(b, *ret_dirfd);
+	if (!b->status_id.ino)
+		board_status_dirty(a, b);
+}
+
+static void adopt_verdicts(
+	struct agent *a, struct board *b, int dirfd, bool changed, unsigned absent)
+{
+	const struct view_board *v = board_view(a, b);
+
+	for (uint32_t i = 0; i < v->n_actions; i++) {
+		struct flag *f = &a->flags[v->first_action + i];
+		struct row *row = &a->adoption->rows[v->first_action + i];
+		struct claim *c = row->known ? adopt_claim_of(a->adoption, &row->token) : NULL;
+		struct facts facts = {
+			.found = row->known ? (enum found)row->found : FOUND_UNKNOWN,
+			.claimed = c != NULL,
+			.claim = c ? (enum claim_state)c->m.state : CLAIM_INTERRUPTED,
+			.agent_restarted = a->restarted,
+			.same_boot = row->same_boot,
+			.directory_changed = changed,
+			.absent_of_object = row->resolved ? 2 : absent,
+			.missed_run = adopt_is_young(a, f, row->pressed),
+		};
+		if (!b->usable) { /* nothing can be told of its flags; they come with the directory
+				   */
+			f->adopted = true;
+			if (row->known) {
+				f->state = row->state == STATE_FAILED ? STATE_FAILED : STATE_READY;
+				f->run = row->run;
+			}
+			continue;
+		}
+		apply_row(a, f, row, &facts, c, dirfd);
+	}
+	for (uint32_t i = 0; b->usable && b->custody && i < v->n_actions; i++)
+		custody_adopt_kept(a, &a->flags[v->first_action + i]);
+}
+
+/* The boards of one object together: the number of its missing flags counts. */
+size_t adopt_object(struct agent *a, size_t first)
+{
+	size_t n = 1;
+	unsigned absent = 0;
+	int fds[64];
+	bool changed[64];
+
+	while (n < 64 && first + n < a->n_boards &&
+		board_same_object(a, &a->boards[first], &a->boards[first + n]))
+		n++;
+	for (size_t k = 0; k < n; k++) {
+		struct board *b = &a->boards[first + k];
+		const struct view_board *v = board_view(a, b);
+		adopt_gather(a, b, &fds[k], &changed[k]);
+		for (uint32_t i = 0; b->usable && i < v->n_actions; i++) {
+			struct row *row = &a->adoption->rows[v->first_action + i];
+			absent += row->known && !row->resolved && row->found == FOUND_ABSENT &&
+				  !adopt_claim_of(a->adoption, &row->token);
+		}
+	}
+	if (absent > 1)
+		log_info("%s: %u flags were missing: put back, nothing is run",
+			board_object(a, &a->boards[first]), absent);
+	for (size_t k = 0; k < n; k++) {
+		adopt_verdicts(a, &a->boards[first + k], fds[k], changed[k], absent);
+		close_fd(fds[k]);
+	}
+	return n;
+}
+
+void adopt_new_board(struct agent *a, struct board *b)
+{
+	bool changed;
+	const struct view_board *v = board_view(a, b);
+	_cleanup_close_ int dirfd = adopt_directory(a, b, &changed);
+
+	b->usable = dirfd >= 0;
+	b->recheck = true;
+	if (b->usable)
+		adopt_status(b, dirfd);
+	board_status_dirty(a, b);
+	for (uint32_t i = 0; i < v->n_actions; i++)
+		adopt_new_flag(a, &a->flags[v->first_action + i]);
+}
+
+void adopt_new_flag(struct agent *a, struct flag *f)
+{
+	f->adopted = true;
+	f->since = now_realtime();
+	flag_mark(a, f, DIRTY_NAME | DIRTY_CONTENT | DIRTY_ROW);
+}

@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The runs at start: adopted, ended, interrupted, missed, or pressed anew. */
+#include "agent/adopt.h"
+#include "agent/adopt_facts.h"
+#include "agent/board.h"
+#include "agent/custody.h"
+#include "agent/find.h"
+#include "agent/flag.h"
+#include "agent/press.h"
+#include "agent/runs.h"
+#include "common/log.h"
+#include "common/text.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+bool adopt_is_taken(struct agent *a, struct board *b, const struct token *t)
+{
+	char hex[TOKEN_HEX + 1];
+	struct file_info info;
+	int staging = board_base(a, b)->staging_fd;
+
+	return staging >= 0 && file_info_at(staging, token_hex(t, hex), &info) == 0;
+}
+
+bool adopt_is_young(const struct agent *a, const struct flag *f, int64_t pressed)
+{
+	const struct view_press *p = flag_press(a, f);
+	int64_t age = now_realtime() - pressed;
+
+	return p->missed == MISSED_RUN && age >= 0 && (uint64_t)age < p->missed_at_most;
+}
+
+static void missed(struct agent *a, struct flag *f, struct run *run, enum cause cause)
+{
+	struct live *l = press_live(a, f);
+
+	run_done(&l->run);
+	l->run = *run;
+	*run = (struct run){0};
+	l->run.state = STATE_MISSED;
+	l->run.cause = cause;
+	l->run.end.ended = now_realtime();
+	l->kept_payload = l->run.payload != NULL;
+	f->run = l->run.id;
+	flag_mark(a, f, DIRTY_RUN);
+	flag_set_state(a, f, STATE_MISSED);
+	press_arm(a, f);
+	log_warning("%s/%s: pressed and not run: %s", l->run.object, l->run.action,
+		cause == CAUSE_OTHER_BOOT ? "the machine went down" : "flagman was not running");
+}
+
+/* RUN is moved from. */
+void adopt_run(struct agent *a, struct flag *f, struct run *run, enum verdict v, struct claim *c)
+{
+	struct run_end interrupted = {.kind = END_INTERRUPTED};
+	struct live *l;
+
+	if (v == VERDICT_PRESS || v == VERDICT_RUN) {
+		const char *why = NULL;
+		f->state = STATE_READY;
+		if (!press_request(a, f, run, v == VERDICT_PRESS, &why))
+			missed(a, f, run, CAUSE_WHILE_DOWN);
+		return;
+	}
+	if (v == VERDICT_MISSED || v == VERDICT_MISSED_BOOT) {
+		missed(a, f, run, v == VERDICT_MISSED ? CAUSE_WHILE_DOWN : CAUSE_OTHER_BOOT);
+		return;
+	}
+	l = press_live(a, f);
+	run_done(&l->run);
+	l->run = *run;
+	*run = (struct run){0};
+	l->timeout = flag_press(a, f)->timeout;
+	f->run = l->run.id;
+	flag_mark(a, f, DIRTY_RUN);
+	if (v == VERDICT_ADOPT) {
+		l->run.state = STATE_RUNNING;
+		flag_set_state(a, f, STATE_RUNNING);
+		runs_adopt(a, l, c->fds);
+		press_neighbours(a, l);
+		return;
+	}
+	if (c && c->fds[0] >= 0) {
+		l->status_fd = steal_fd(&c->fds[0]);
+		l->output_fd = steal_fd(&c->fds[1]);
+	}
+	runs_adopt_end(a, l, c ? &c->m.end : &interrupted);
+	runs_forget(l);
+}
+
+/* Runs that were starting, waiting or running when the agent died. */
+void adopt_open_run(struct agent *a, struct run *run)
+{
+	struct adoption *ad = a->adoption;
+	struct flag *f = find_flag(a, run->object, run->group, run->action);
+	struct claim *c = adopt_claim_of(ad, &run->token);
+	struct facts facts = {
+		.found = FOUND_ABSENT,
+		.claimed = c != NULL,
+		.claim = c ? (enum claim_state)c->m.state : CLAIM_INTERRUPTED,
+		.agent_restarted = a->restarted,
+		.same_boot = true,
+	};
+
+	if (c)
+		c->used = true;
+	if (!f) {
+		if (c && c->m.state == CLAIM_RUNNING) {
+			c->used = false; /* its end is noted when it comes */
+			return;
+		}
+		run->state = c ? STATE_FAILED : STATE_MISSED;
+		run->cause = c ? CAUSE_INTERRUPTED : CAUSE_GONE;
+		if (store_begin(a->store) == 0)
+			(void)store_put_run(a->store, run);
+		return;
+	}
+	struct row *row = &ad->rows[f - a->flags];
+	facts.same_boot = row->same_boot;
+	facts.missed_run = adopt_is_young(a, f, run->pressed);
+	if (adopt_is_taken(a, flag_board(a, f), &run->token))
+		facts.found = FOUND_TAKEN;
+	row->resolved = true;
+	f->adopted = true;
+	if (run->trigger == TRIGGER_DROP && !c && a->restarted && custody_resume(a, f, run))
+		return;
+	if (run->trigger == TRIGGER_DROP && !c && facts.found != FOUND_TAKEN) {
+		run->state = STATE_CANCELLED; /* it never left its folder */
+		run->cause = CAUSE_CALLED_OFF;
+		if (store_begin(a->store) == 0)
+			(void)store_put_run(a->store, run);
+		row->resolved = false;
+		return;
+	}
+	enum verdict v = verdict_of(&facts);
+	if (facts.found == FOUND_TAKEN && a->restarted && !c)
+		v = VERDICT_PRESS;
+	adopt_run(a, f, run, v, c);
+}

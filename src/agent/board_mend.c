@@ -1,0 +1,183 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* A board that is missing, replaced, unmounted, released: mended, waited for, put back. */
+#include "agent/board.h"
+#include "agent/board_parts.h"
+#include "agent/flag.h"
+#include "agent/press.h"
+#include "agent/watch.h"
+#include "common/log.h"
+#include "common/text.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <unistd.h>
+
+#define MEND_AT_MOST (60 * USEC_PER_SEC)
+
+void board_mend(struct agent *a, struct board *b)
+{
+	struct exec_board m = {
+		.header.type = EXEC_MEND,
+		.generation = a->generation,
+		.cookie = (uint64_t)(b - a->boards),
+		.board = (uint32_t)(b - a->boards),
+	};
+
+	if (b->mending || b->released)
+		return;
+	if (channel_send(a->executor, &m, sizeof(m), NULL, 0) == 0)
+		b->mending = true;
+}
+
+void board_lost(struct agent *a, struct board *b, int error)
+{
+	char path[PATH_MAX];
+
+	if (b->usable) {
+		log_warning("%s: its directory is gone or another (%s): nothing is pressed there",
+			board_path(a, b, path, sizeof(path)), strerror(-error));
+		press_call_off_board(a, b, "Its directory was removed or replaced.");
+	}
+	b->usable = false;
+	b->recheck = true;
+	if (!board_base_check(a, board_base(a, b)))
+		board_base(a, b)->lost = true;
+	board_mend(a, b);
+}
+
+/*
+ * Something was mounted or unmounted: a share that is unmounted lazily says nothing through
+ * inotify, and one that is mounted again neither.  proc_pid_mountinfo(5): EPOLLPRI.
+ */
+static int on_mounts(sd_event_source *s, int fd, uint32_t events, void *userdata)
+{
+	struct agent *a = userdata;
+
+	(void)s;
+	(void)fd;
+	(void)events;
+	for (size_t i = 0; a->started && i < a->n_boards; i++) {
+		struct board *b = &a->boards[i];
+		if (b->usable != board_base_check(a, board_base(a, b)))
+			board_look_at(a, b, LOOK_ALL);
+	}
+	board_looks(a);
+	return 0;
+}
+
+void board_watch_mounts(struct agent *a)
+{
+	int fd = open("/proc/self/mountinfo", O_RDONLY | O_CLOEXEC);
+	int r = fd < 0 ? -errno : sd_event_add_io(a->event, NULL, fd, EPOLLPRI, on_mounts, a);
+
+	/* kept open for as long as the agent lives */
+	if (r < 0)
+		log_warning("mounts are not watched: %s", strerror(-r));
+}
+
+void board_restore(struct agent *a, struct board *b, int dirfd)
+{
+	const struct view_board *v = board_view(a, b);
+
+	b->recheck = true;
+	board_look_directory(a, b, dirfd);
+	b->recheck = false;
+	for (uint32_t i = 0; i < v->n_actions; i++)
+		flag_mark(a, &a->flags[v->first_action + i], DIRTY_NAME | DIRTY_CONTENT);
+}
+
+/* What cannot be mended now is tried again, less and less often. */
+static void mend_later(struct agent *a, struct board *b)
+{
+	b->mend_wait = b->mend_wait ? b->mend_wait * 2 : USEC_PER_SEC;
+	if (b->mend_wait > MEND_AT_MOST)
+		b->mend_wait = MEND_AT_MOST;
+	board_look_later(a, b, b->mend_wait);
+}
+
+void board_mended(struct agent *a, const struct exec_result *answer)
+{
+	struct board *b;
+	struct base *base;
+	struct file_info info;
+	char path[PATH_MAX];
+
+	if (answer->cookie >= a->n_boards)
+		return;
+	b = &a->boards[answer->cookie];
+	if (!b->mending)
+		return; /* asked for before a reload */
+	b->mending = false;
+	base = board_base(a, b);
+	board_path(a, b, path, sizeof(path));
+	if (answer->error) {
+		log_limited(&a->mend_limit, "%s: cannot be mended: %s", path, answer->why);
+		mend_later(a, b);
+		return;
+	}
+	if (base->lost)
+		board_base_open(
+			a, base, view_str(a->view, a->view->bases[board_view(a, b)->base].path));
+	if (base->lost || file_info_at(base->fd, board_object(a, b), &info) < 0) {
+		mend_later(a, b);
+		return;
+	}
+	b->mend_wait = 0;
+	b->unwatched = true; /* a new directory has no watch yet */
+	b->folders_gone = false;
+	if (!b->usable || !file_id_equal(&b->dir, &info.id)) {
+		log_info("%s: is back", path);
+		b->dir = info.id;
+		b->usable = true;
+		b->recheck = true;
+		b->status_id.ino = 0;
+		if (store_begin(a->store) == 0)
+			(void)store_put_directory(a->store, path, &b->dir);
+	}
+	watch_change(a);
+	board_look_at(a, b, LOOK_ALL);
+	board_looks(a);
+}
+
+void board_release(struct agent *a, struct board *b)
+{
+	const struct view_board *v = board_view(a, b);
+
+	b->released = true;
+	for (uint32_t i = 0; i < v->n_actions; i++) {
+		struct flag *f = &a->flags[v->first_action + i];
+		if (f->fd >= 0) {
+			close_fd(f->fd);
+			f->fd = -1;
+			a->n_fds--;
+		}
+	}
+}
+
+/* Something else stands in a folder's place: a symlink would lead the executor's eye elsewhere. */
+static void put_aside_folder(int dirfd, const char *name)
+{
+	struct file_info info;
+
+	if (name && file_info_at(dirfd, name, &info) == 0 && !S_ISDIR(info.mode))
+		(void)flag_put_aside(dirfd, name, -1);
+}
+
+void board_mend_folders(struct agent *a, struct board *b, int dirfd)
+{
+	const struct view_board *v = board_view(a, b);
+
+	put_aside_folder(dirfd, view_str(a->view, v->run_folder));
+	for (uint32_t i = 0; i < v->n_actions; i++) {
+		uint32_t drop = a->view->actions[v->first_action + i].drop;
+		if (drop != VIEW_NONE)
+			put_aside_folder(dirfd, view_str(a->view, a->view->drops[drop].folder));
+	}
+	press_mass(a, b, "a folder");
+	board_mend(a, b);
+}

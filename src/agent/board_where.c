@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Where a flag went: from its inode, through the descriptor that is kept of it. */
+#include "agent/board.h"
+#include "agent/board_parts.h"
+#include "agent/flag.h"
+#include "agent/press.h"
+#include "agent/watch.h"
+#include "common/log.h"
+#include "common/text.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <unistd.h>
+
+static bool is_trash(const struct agent *a, const struct board *b, const char *path)
+{
+	char part[NAME_MAX + 1];
+
+	while (*path) {
+		size_t n = strcspn(path, "/");
+		if (n && n < sizeof(part)) {
+			memcpy(part, path, n);
+			part[n] = '\0';
+			for (const char *t = view_str(a->view, board_view(a, b)->trash); t && *t;
+				t = view_next(t))
+				if (name_matches(t, part))
+					return true;
+		}
+		path += n + (path[n] == '/');
+	}
+	return false;
+}
+
+/* Without a descriptor: a missing flag is a press unless its inode is found near. */
+static enum where where_by_inode(struct flag *f, int dirfd, char *name)
+{
+	int copy = openat(dirfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *d = copy < 0 ? NULL : fdopendir(copy);
+	enum where w = WHERE_PRESSED;
+	struct file_info info;
+
+	if (!d) {
+		close_fd(copy);
+		return WHERE_BACK;
+	}
+	for (struct dirent *e; (e = readdir(d));) {
+		if (e->d_ino == f->id.ino && file_info_at(dirfd, e->d_name, &info) == 0 &&
+			file_id_equal(&info.id, &f->id)) {
+			snprintf(name, FLAG_NAME_MAX, "%s", e->d_name);
+			w = strncmp(name, ".nfs", 4) == 0 ? WHERE_PRESSED : WHERE_RENAMED;
+		}
+	}
+	closedir(d);
+	return w;
+}
+
+enum where board_where(struct agent *a, struct board *b, struct flag *f, int dirfd,
+	const char *published, char *name)
+{
+	char path[PATH_MAX], dir[PATH_MAX];
+	struct file_info info;
+	bool deleted;
+
+	if (f->fd < 0)
+		return where_by_inode(f, dirfd, name);
+	if (fd_path(f->fd, 0, path, sizeof(path), &deleted) < 0)
+		return WHERE_BACK;
+	char *slash = strrchr(path, '/');
+	if (!slash)
+		return WHERE_BACK;
+	if (deleted) {
+		/* a file that is really called "... (deleted)" */
+		char literal[FLAG_NAME_MAX + 16];
+		snprintf(literal, sizeof(literal), "%s (deleted)", slash + 1);
+		if (file_info_at(dirfd, literal, &info) == 0 && file_id_equal(&info.id, &f->id)) {
+			snprintf(name, FLAG_NAME_MAX, "%.*s", FLAG_NAME_MAX - 1, literal);
+			return WHERE_RENAMED;
+		}
+	}
+	snprintf(name, FLAG_NAME_MAX, "%s", slash + 1);
+	*slash = '\0';
+	snprintf(dir, sizeof(dir), "%s/%s", board_base(a, b)->real, board_object(a, b));
+	size_t len = strlen(dir);
+	if (strcmp(path, dir) == 0) {
+		if (strncmp(name, ".nfs", 4) == 0)
+			return WHERE_PRESSED;
+		if (!deleted)
+			return WHERE_RENAMED;
+		return strcmp(name, published) == 0 ? WHERE_PRESSED : WHERE_BACK;
+	}
+	const char *run = view_str(a->view, board_view(a, b)->run_folder);
+	if (run && !deleted && strncmp(path, dir, len) == 0 && path[len] == '/' &&
+		strcmp(path + len + 1, run) == 0)
+		return WHERE_RUN;
+	return is_trash(a, b, path) ? WHERE_PRESSED : WHERE_BACK;
+}
