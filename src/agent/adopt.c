@@ -54,6 +54,21 @@ struct adoption *adopt_new(void)
 	return ad;
 }
 
+bool adopt_claim_ended(struct agent *a, const struct exec_ended *m)
+{
+	struct adoption *ad = a->adoption;
+
+	for (size_t i = 0; ad && i < ad->n_claims; i++) {
+		struct claim *c = &ad->claims[i];
+		if (!token_equal(&c->m.token, &m->token))
+			continue;
+		c->m.state = m->end.kind == END_INTERRUPTED ? CLAIM_INTERRUPTED : CLAIM_ENDED;
+		c->m.end = m->end;
+		return true;
+	}
+	return false;
+}
+
 static int compare_claims(const void *x, const void *y)
 {
 	return memcmp(&((const struct claim *)x)->m.token, &((const struct claim *)y)->m.token,

@@ -15,6 +15,8 @@ struct adoption *adopt_new(void);
 
 /* FDS (0 or 3) are taken over. */
 void adopt_claim(struct agent *a, const struct exec_claim *m, int *fds, size_t n_fds);
+/* A run ended between the list of claims and the scan.  False: it is none of them. */
+bool adopt_claim_ended(struct agent *a, const struct exec_ended *m);
 void adopt_scan(struct agent *a);
 /* A board that is new in the configuration (a reload): its directory and files are made known. */
 void adopt_new_board(struct agent *a, struct board *b);

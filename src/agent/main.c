@@ -106,7 +106,8 @@ static void on_executor(struct channel *c, const struct wire_header *h, int *fds
 		runs_started(a, (const struct exec_started *)h, fds, n_fds);
 		break;
 	case EXEC_ENDED:
-		runs_ended(a, (const struct exec_ended *)h);
+		if (!adopt_claim_ended(a, (const struct exec_ended *)h))
+			runs_ended(a, (const struct exec_ended *)h);
 		break;
 	case EXEC_OWNED:
 		flag_own_answer(a, (const struct exec_result *)h);
