@@ -6,6 +6,7 @@
 
 #include "common/names.h"
 
+#include <ctype.h>
 #include <string.h>
 #include <strings.h>
 
@@ -255,10 +256,18 @@ static bool check_press_only(struct loader *l, struct merged *m)
 
 /* ---- names in one directory ---- */
 
+/* Told by their first characters nearly always: patterns are dear, and this is for each object. */
+static bool may_match(const char *pattern, const char *name)
+{
+	unsigned char p = (unsigned char)pattern[0], n = (unsigned char)name[0];
+
+	return p >= 0x80 || n >= 0x80 || strchr("*?[\\", p) || tolower(p) == tolower(n);
+}
+
 static bool is_trash(const struct group *g, const char *folder)
 {
 	for (char **p = g->trash_folders; *p; p++)
-		if (name_matches(*p, folder))
+		if (may_match(*p, folder) && name_matches(*p, folder))
 			return true;
 	return false;
 }

@@ -105,7 +105,9 @@ struct action {
 	const struct press *press;
 	const struct how *how;
 	const struct drop *drop; /* or NULL */
-	char *misconfigured; /* or NULL: the message that its flag shows; nothing of it is run */
+	/* Or NULL: the message that its flag shows.  Nothing of it is run: argv is empty, how->uid
+	 * is (uid_t)-1, press has the defaults, drop is NULL. */
+	char *misconfigured;
 	struct place place;
 };
 
@@ -172,7 +174,7 @@ struct config_options {
 	uid_t agent_uid;       /* flagman's user, for checks */
 	const char *disc_program; /* path of flagman-disc */
 	const struct config *live; /* the definition that a clash leaves in force, or NULL */
-	const char *last_good;	   /* file of last good versions, or NULL */
+	const char *last_good;	   /* file of last good versions, or NULL; LIVE goes before it */
 };
 
 /*

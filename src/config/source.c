@@ -16,7 +16,6 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <fnmatch.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -155,42 +154,14 @@ static void read_source(struct loader *l, const char *path)
 	l->file = NULL;
 }
 
-/* conf.d: what editors, package managers and version control leave beside the snippets. */
-static bool is_backup(const char *name)
-{
-	static const char *const patterns[] = {
-		".*",
-		"*~",
-		"#*#",
-		"*.bak*",
-		"*.old",
-		"*.orig",
-		"*.rej",
-		"*.sw[nopx]",
-		"*.tmp",
-		"*.dpkg-*",
-		"*.ucf-*",
-		"*.rpmnew*",
-		"*.rpmsave*",
-		"*.rpmorig*",
-		"*.pacnew",
-		"*.pacsave",
-	};
-
-	for (size_t i = 0; i < sizeof(patterns) / sizeof(patterns[0]); i++)
-		if (fnmatch(patterns[i], name, 0) == 0)
-			return true;
-	return false;
-}
-
+/* What editors, package managers and version control leave beside the snippets has another ending
+ * (x.yaml~, #x.yaml#, x.yaml.dpkg-new, .x.yaml.swp), or is hidden (.#x.yaml). */
 static bool is_snippet(const char *name)
 {
-	size_t n = strlen(name);
+	const char *ending = strrchr(name, '.');
 
-	if (is_backup(name))
-		return false;
-	return (n > 5 && strcmp(name + n - 5, ".yaml") == 0) ||
-	       (n > 4 && strcmp(name + n - 4, ".yml") == 0);
+	return name[0] != '.' && ending &&
+	       (strcmp(ending, ".yaml") == 0 || strcmp(ending, ".yml") == 0);
 }
 
 static int compare_names(const void *a, const void *b)
