@@ -15,6 +15,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#define TRIM_AFTER 64 /* runs */
+
 static bool write_a_plan(struct executor *x)
 {
 	for (struct run *r = x->runs.first; r; r = r->next)
@@ -80,6 +82,10 @@ static bool one_chore(struct executor *x)
 		return true;
 	if (x->save_last_good)
 		save_last_good(x);
+	if (x->runs.n == 0 && x->untrimmed > TRIM_AFTER) {
+		x->untrimmed = 0;
+		malloc_trim(0);
+	}
 	return false;
 }
 

@@ -41,6 +41,7 @@ struct executor {
 	bool pool_failed; /* don't try again before the next start */
 	bool plans;       /* some run has no plan yet */
 	bool save_last_good;
+	unsigned untrimmed;  /* runs since memory was given back */
 	struct token *spent; /* claims to remove */
 	size_t n_spent, max_spent;
 	bool ready; /* the agent has adopted a configuration: READY=1 was said */

@@ -100,6 +100,19 @@ const struct action *generation_action(
 	return &g->config->groups[low].actions[action - g->boards[low].first_action];
 }
 
+uint64_t generation_bounding(const struct generation *g)
+{
+	const struct config *c = g->config;
+	uint64_t all = 0;
+
+	for (size_t i = 0; i < c->n_groups; i++)
+		for (size_t j = 0; j < c->groups[i].n_actions; j++)
+			if (c->groups[i].actions[j].how)
+				all |= c->groups[i].actions[j].how->bounding |
+				       c->groups[i].actions[j].how->ambient;
+	return all;
+}
+
 static int compare_gids(const void *a, const void *b)
 {
 	gid_t x = *(const gid_t *)a, y = *(const gid_t *)b;

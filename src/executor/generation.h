@@ -44,6 +44,9 @@ struct generation *generation_find(struct generation *newest, uint64_t number);
 const struct action *generation_action(
 	const struct generation *g, uint32_t action, uint32_t *ret_board);
 
+/* The capabilities that some command of it has in its bounding set, or ambient. */
+uint64_t generation_bounding(const struct generation *g);
+
 /* The group ids that the agent needs: those of directories and files, sorted, each once; allocated.
  * 0 or -ENOMEM. */
 int generation_groups(const struct generation *g, gid_t **ret, size_t *ret_n);

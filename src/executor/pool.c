@@ -76,9 +76,12 @@ void pool_close(struct pool *p)
 	p->nursery_socket = -1;
 }
 
-void pool_want(struct pool *p, size_t ready)
+void pool_want(struct pool *p, size_t ready, uint64_t bounding)
 {
 	p->wanted = ready < POOL_MAX ? ready : POOL_MAX;
+	while (p->n > 0 && (p->n > p->wanted || bounding & ~p->bounding))
+		pool_drop(p, &p->ready[--p->n]);
+	p->bounding = bounding;
 }
 
 /* A command can be told only a path that fits an address; with a longer one it gets none, and the
@@ -106,7 +109,7 @@ static int make_notify(const struct pool *p, struct ready *r)
 
 static int give_birth(struct pool *p, int socket, int dir, int notify)
 {
-	const struct runner_birth b = {.magic = RUNNER_BIRTH_MAGIC};
+	const struct runner_birth b = {.magic = RUNNER_BIRTH_MAGIC, .bounding = p->bounding};
 
 	return spec_send(
 		p->nursery_socket, &b, sizeof(b), (int[]){socket, dir, notify}, RUNNER_BIRTH_FDS);

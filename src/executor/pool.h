@@ -34,13 +34,16 @@ struct pool {
 	int nursery_socket;
 	struct ready ready[POOL_MAX];
 	size_t n, wanted;
+	uint64_t bounding; /* capabilities that some command needs in its bounding set */
 };
 
 /* Starts the nursery.  0 or -errno. */
 int pool_open(struct pool *p, const struct places *places, const struct cgroups *cgroups);
 /* Waiting runners end, what was prepared is removed. */
 void pool_close(struct pool *p);
-void pool_want(struct pool *p, size_t ready);
+/* How many to keep ready, and with which bounding set: those that are ready with less are called
+ * off. */
+void pool_want(struct pool *p, size_t ready, uint64_t bounding);
 
 /* Prepares one; 0, or -errno (-ENOSPC and its like: no room for a claim). */
 int pool_prepare(struct pool *p, struct ready *ret);

@@ -192,6 +192,16 @@ static int enter(struct executor *x, struct config *c, bool by_hand)
 	return 0;
 }
 
+/* An older generation may still be asked for, so its commands count too. */
+static void want_runners(struct executor *x)
+{
+	uint64_t bounding = 0;
+
+	for (const struct generation *g = x->generations; g; g = g->older)
+		bounding |= generation_bounding(g);
+	pool_want(&x->pool, x->generations->config->settings.ready_runners, bounding);
+}
+
 int reload_now(struct executor *x, bool by_hand)
 {
 	struct config *c;
@@ -211,7 +221,7 @@ int reload_now(struct executor *x, bool by_hand)
 		log_error(
 			"can't read the configuration in %s: %s", x->reload.conf_dir, strerror(-r));
 	} else {
-		pool_want(&x->pool, x->generations->config->settings.ready_runners);
+		want_runners(x);
 		x->save_last_good = true;
 		chores_wake(x);
 		agent_configure(x);

@@ -58,7 +58,7 @@ static uint64_t own_ticks(void)
 	return at ? strtoull(at + 1, NULL, 10) : 0;
 }
 
-int launch_init(struct launch *l)
+int launch_init(struct launch *l, uint64_t bounding)
 {
 	struct __user_cap_header_struct h = {.version = _LINUX_CAPABILITY_VERSION_3};
 	struct __user_cap_data_struct d[2] = {0};
@@ -77,9 +77,13 @@ int launch_init(struct launch *l)
 	if (syscall(SYS_capget, &h, d) < 0)
 		return -errno;
 	l->permitted = d[0].permitted | (uint64_t)d[1].permitted << 32;
-	for (unsigned c = 0; c < 64; c++)
-		if (prctl(PR_CAPBSET_READ, c) == 1) /* an error where there is no such capability */
+	for (unsigned c = 0; c < 64; c++) {
+		if (prctl(PR_CAPBSET_READ, c) != 1) /* an error where there is no such capability */
+			continue;
+		if (bounding >> c & 1 || prctl(PR_CAPBSET_DROP, c) < 0)
 			l->drop |= UINT64_C(1) << c;
+	}
+	child_stack[CHILD_STACK - 1] = 0; /* copied by the first touch: now, not when it matters */
 	return 0;
 }
 

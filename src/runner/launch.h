@@ -45,9 +45,9 @@ struct launch {
 	size_t started_len, started_pid; /* length; where its ten digits of pid go */
 };
 
-/* Once in a process that will be a runner: the shared page, what capabilities there are.
- * 0 or -errno. */
-int launch_init(struct launch *l);
+/* Once in a process that will be a runner: the shared page; what capabilities there are, of which
+ * those that are not in BOUNDING leave the bounding set at once.  0 or -errno. */
+int launch_init(struct launch *l, uint64_t bounding);
 /* For a specification; what it points to must live as long.  0 or -errno. */
 int launch_prepare(struct launch *l, const struct spec *s);
 /* Starts it.  Returns the pid (to be waited for even if l->failure->status is set), or -errno when

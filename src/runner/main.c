@@ -46,34 +46,33 @@ static void set_up_nursery(void)
 	(void)boot_id(); /* read once, here */
 }
 
-static int become_runner(const int *fds)
+static int become_runner(const int *fds, uint64_t bounding)
 {
 	struct run_fds r = {.socket = fds[0], .claim = fds[1], .notify = fds[2]};
 
 	close(RUNNER_SOCKET_FD);
 	signal(SIGCHLD, SIG_DFL);
 	prctl(PR_SET_NAME, "flagman-runner");
-	return run_main(&r);
+	return run_main(&r, bounding);
 }
 
 /* Handles one request; 1 to go on, 0 at the end, -errno.  *RET_CHILD: this is the runner now. */
 static int nursery_once(int *ret_status)
 {
 	int fds[SPEC_FDS_MAX];
-	_cleanup_free_ void *message = NULL;
-	struct runner_birth *b;
+	static char message[SPEC_SIZE_MAX + 1] __attribute__((aligned(8)));
+	const struct runner_birth *b = (const void *)message;
 	size_t size = 0, n = 0;
 	pid_t pid;
-	int r = spec_receive(RUNNER_SOCKET_FD, &message, &size, fds, &n);
+	int r = spec_receive(RUNNER_SOCKET_FD, message, &size, fds, &n);
 
 	if (r < 0 || size == 0)
 		return r;
-	b = message;
 	if (size != sizeof(*b) || b->magic != RUNNER_BIRTH_MAGIC || n != RUNNER_BIRTH_FDS)
 		return -EBADMSG;
 	pid = fork();
 	if (pid == 0) {
-		*ret_status = become_runner(fds);
+		*ret_status = become_runner(fds, b->bounding);
 		return 0;
 	}
 	if (pid < 0) /* flagmand sees it by the end of the runner's socket */

@@ -29,7 +29,6 @@ struct run {
 	struct run_fds fds;
 	struct launch launch;
 	struct spec *spec;
-	void *message;
 	int status, started, alive, result; /* the claim's files */
 	int output_fd;
 	int pipe[2];
@@ -45,6 +44,7 @@ struct run {
 	bool stopping;            /* it was told to stop: then all of it counts */
 	bool pipe_closed;         /* nobody holds the output pipe any more */
 	char chunk[CHUNK];
+	char message[SPEC_SIZE_MAX + 1] __attribute__((aligned(8)));
 };
 
 static uint64_t usec(clockid_t clock)
@@ -56,7 +56,7 @@ static uint64_t usec(clockid_t clock)
 }
 
 /* What can be made before there is a run. */
-static int prepare(struct run *r)
+static int prepare(struct run *r, uint64_t bounding)
 {
 	static const int ignored[] = {
 		SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGPIPE, SIGUSR1, SIGUSR2, SIGALRM};
@@ -80,10 +80,11 @@ static int prepare(struct run *r)
 	if (r->sigchld < 0 || r->status < 0 || r->output_fd < 0 || r->started < 0 ||
 		r->result < 0 || r->alive < 0 || pipe2(r->pipe, O_CLOEXEC) < 0)
 		return -errno;
-	error = launch_init(&r->launch);
+	error = launch_init(&r->launch, bounding);
 	r->launch.output = r->pipe[1];
 	r->launch.started_fd = r->started;
 	r->progress.percent = UINT32_MAX;
+	*r->message = 0; /* copied from the nursery by the first touch: now, not when it matters */
 	return error;
 }
 
@@ -93,7 +94,7 @@ static int receive(struct run *r)
 	int fds[SPEC_FDS_MAX], error;
 	size_t size, n, at = 0;
 
-	error = spec_receive(r->fds.socket, &r->message, &size, fds, &n);
+	error = spec_receive(r->fds.socket, r->message, &size, fds, &n);
 	if (error < 0 || size == 0)
 		return error;
 	error = spec_decode(r->message, size, &r->spec);
@@ -311,13 +312,13 @@ static void linger(struct run *r)
 	}
 }
 
-int run_main(const struct run_fds *fds)
+int run_main(const struct run_fds *fds, uint64_t bounding)
 {
 	static struct run r;
 	int error;
 
 	r.fds = *fds;
-	error = prepare(&r);
+	error = prepare(&r, bounding);
 	if (!error)
 		error = receive(&r);
 	if (error <= 0) {

@@ -16,13 +16,15 @@
 #ifndef FLAGMAN_RUNNER_RUN_H
 #define FLAGMAN_RUNNER_RUN_H
 
+#include <stdint.h>
+
 struct run_fds {
 	int socket; /* from it comes the specification; its end means that there will be no run */
 	int claim;  /* directory */
 	int notify; /* bound datagram socket, or what is not a socket: none */
 };
 
-/* Waits, runs, reports.  Returns the process's exit status. */
-int run_main(const struct run_fds *fds);
+/* Waits, runs, reports.  BOUNDING is what its birth said.  Returns the process's exit status. */
+int run_main(const struct run_fds *fds, uint64_t bounding);
 
 #endif

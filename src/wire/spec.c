@@ -171,31 +171,19 @@ static size_t take_fds(struct msghdr *m, int *fds)
 	return total;
 }
 
-int spec_receive(int fd, void **ret, size_t *ret_size, int *fds, size_t *ret_n_fds)
+int spec_receive(int fd, void *memory, size_t *ret_size, int *fds, size_t *ret_n_fds)
 {
 	union {
 		char space[CMSG_SPACE(SPEC_FDS_MAX * sizeof(int))];
 		struct cmsghdr align;
 	} control;
-	_cleanup_free_ void *memory = NULL;
-	struct iovec iov;
-	struct msghdr m = {.msg_iov = &iov, .msg_iovlen = 1};
-	char probe;
+	struct iovec iov = {.iov_base = memory, .iov_len = SPEC_SIZE_MAX + 1};
+	struct msghdr m = {.msg_iov = &iov,
+		.msg_iovlen = 1,
+		.msg_control = control.space,
+		.msg_controllen = sizeof(control.space)};
 	ssize_t n;
 
-	do
-		n = recv(fd, &probe, 1, MSG_PEEK | MSG_TRUNC);
-	while (n < 0 && errno == EINTR);
-	if (n < 0)
-		return -errno;
-	if (n > SPEC_SIZE_MAX)
-		return -EMSGSIZE;
-	memory = malloc((size_t)n + 1);
-	if (!memory)
-		return -ENOMEM;
-	iov = (struct iovec){.iov_base = memory, .iov_len = (size_t)n + 1};
-	m.msg_control = control.space;
-	m.msg_controllen = sizeof(control.space);
 	do
 		n = recvmsg(fd, &m, MSG_CMSG_CLOEXEC);
 	while (n < 0 && errno == EINTR);
@@ -203,6 +191,5 @@ int spec_receive(int fd, void **ret, size_t *ret_size, int *fds, size_t *ret_n_f
 		return -errno;
 	*ret_n_fds = take_fds(&m, fds);
 	*ret_size = (size_t)n;
-	*ret = steal_ptr(&memory);
-	return 0;
+	return n > SPEC_SIZE_MAX || m.msg_flags & MSG_TRUNC ? -EMSGSIZE : 0;
 }

@@ -10,7 +10,7 @@
  *
  *	spec_encode(&buf, &spec);                       executor
  *	spec_send(fd, buf.data, buf.len, fds, n);
- *	spec_receive(fd, &memory, &size, fds, &n);      runner
+ *	spec_receive(fd, memory, &size, fds, &n);       runner
  *	spec_decode(memory, size, &spec);               pointers lead into MEMORY
  */
 #ifndef FLAGMAN_SPEC_H
@@ -71,6 +71,9 @@ struct spec {
  * socket pair, the directory that will be its claim, its notification socket. */
 struct runner_birth {
 	uint32_t magic; /* RUNNER_BIRTH_MAGIC */
+	uint32_t pad;
+	uint64_t bounding; /* no run that it may get needs more capabilities than these: dropping
+			    * the others (25 us) does not wait for the press */
 };
 #define RUNNER_BIRTH_MAGIC 0x62726e72U
 #define RUNNER_BIRTH_FDS   3
@@ -85,8 +88,8 @@ int spec_decode(const void *memory, size_t size, struct spec **ret);
 
 /* One packet with descriptors.  0 or -errno. */
 int spec_send(int fd, const void *data, size_t size, const int *fds, size_t n_fds);
-/* One packet of any size up to SPEC_SIZE_MAX, allocated; *RET_SIZE 0 when the peer has hung up.
- * FDS has room for SPEC_FDS_MAX.  0 or -errno. */
-int spec_receive(int fd, void **ret, size_t *ret_size, int *fds, size_t *ret_n_fds);
+/* One packet into MEMORY, which has room for SPEC_SIZE_MAX + 1; *RET_SIZE is 0 when the peer has
+ * hung up.  FDS has room for SPEC_FDS_MAX.  0 or -errno. */
+int spec_receive(int fd, void *memory, size_t *ret_size, int *fds, size_t *ret_n_fds);
 
 #endif

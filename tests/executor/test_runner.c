@@ -32,6 +32,7 @@
 static char *top;
 static int nursery = -1;
 static pid_t nursery_pid;
+static uint64_t born_with = UINT64_MAX; /* the bounding set of runners to come */
 
 struct job {
 	char dir[300], notify[320];
@@ -109,7 +110,7 @@ static void make_file(int dir, const char *name, size_t size)
 static void birth(struct job *j)
 {
 	static int number;
-	struct runner_birth b = {.magic = RUNNER_BIRTH_MAGIC};
+	struct runner_birth b = {.magic = RUNNER_BIRTH_MAGIC, .bounding = born_with};
 	int pair[2];
 
 	*j = (struct job){.output = BUF_INIT(16 * 1024 * 1024)};
@@ -376,6 +377,17 @@ static void test_root_with_few_capabilities(void **state)
 	done(&j);
 }
 
+/* What its runner has dropped early comes to the same; an ambient capability stays possible. */
+static void test_dropped_at_birth(void **state)
+{
+	born_with = UINT64_C(1) << 10;
+	test_user(state);
+	test_one_ambient_capability(state);
+	born_with = 1;
+	test_root_with_few_capabilities(state);
+	born_with = UINT64_MAX;
+}
+
 /* The shell reads its text from descriptor 3, closes that, and its children have 0, 1 and 2. */
 static void test_script(void **state)
 {
@@ -580,6 +592,7 @@ int main(void)
 		cmocka_unit_test(test_user),
 		cmocka_unit_test(test_one_ambient_capability),
 		cmocka_unit_test(test_root_with_few_capabilities),
+		cmocka_unit_test(test_dropped_at_birth),
 	};
 	int failed = cmocka_run_group_tests(everybody, set_up, tear_down);
 
