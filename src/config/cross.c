@@ -143,22 +143,34 @@ static size_t without_losers(struct merged *groups, size_t n)
 	return kept;
 }
 
-bool cross_check(struct loader *l, struct merged *groups, size_t *n)
+static struct entry *make_entries(struct loader *l, struct merged *groups, size_t n)
 {
-	struct entry *e = calloc(*n + 1, sizeof(*e));
-	const char *last = NULL;
-	bool again = false;
+	struct entry *e = calloc(n + 1, sizeof(*e));
 
-	if (!e) {
-		l->error = -ENOMEM;
-		return false;
-	}
-	for (size_t i = 0; i < *n; i++)
+	for (size_t i = 0; e && i < n; i++) {
 		e[i] = (struct entry){
 			.fold = fold(l, groups[i].group.object),
 			.name = fold(l, groups[i].group.name),
 			.group = &groups[i],
 		};
+		if (!e[i].fold || !e[i].name) {
+			free(e);
+			e = NULL;
+		}
+	}
+	if (!e)
+		l->error = -ENOMEM;
+	return e;
+}
+
+bool cross_check(struct loader *l, struct merged *groups, size_t *n)
+{
+	struct entry *e = make_entries(l, groups, *n);
+	const char *last = NULL;
+	bool again = false;
+
+	if (!e)
+		return false;
 	qsort(e, *n, sizeof(*e), compare_entries);
 	check_neighbours(l, e, *n);
 	for (size_t i = 0; i < *n; i++) {

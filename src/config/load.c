@@ -90,6 +90,12 @@ void loader_finish(struct loader *l)
 	identity_done(&l->groups);
 }
 
+bool out_of_memory(const struct loader *l)
+{
+	return l->error || arena_failed(l->arena) || arena_failed(l->scratch) ||
+	       arena_failed(l->temporary) || arena_failed(l->names) || arena_failed(l->programs);
+}
+
 int config_load(const struct config_options *options, struct config **ret)
 {
 	struct loader l;
@@ -100,11 +106,12 @@ int config_load(const struct config_options *options, struct config **ret)
 		r = read_sources(&l);
 	}
 	if (r == 0)
+		r = out_of_memory(&l) ? -ENOMEM : 0; /* nothing half read is looked at */
+	if (r == 0)
 		r = merge_fragments(&l);
 	if (r == 0)
 		r = problems_finish(&l);
-	if (r == 0 && (l.error || arena_failed(l.arena) || arena_failed(l.scratch) ||
-			      arena_failed(l.temporary)))
+	if (r == 0 && out_of_memory(&l))
 		r = -ENOMEM;
 	loader_finish(&l);
 	if (r < 0) {

@@ -197,6 +197,9 @@ bool read_what(struct loader *l, const struct key *k, const struct node *v, stru
 bool read_disc(struct loader *l, const struct key *k, const struct node *v, struct draft *d,
 	struct action *a);
 
+/* load.c */
+bool out_of_memory(const struct loader *l);
+
 /* settings.c */
 void read_settings(struct loader *l);
 

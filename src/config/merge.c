@@ -251,7 +251,7 @@ static bool merge_group(struct loader *l, struct fragment **f, size_t n, struct 
 		ok = merge_fragment(l, m, f[i]) && ok;
 	for (size_t i = 0; m->group.actions && i < m->group.n_actions; i++)
 		disarm(l, &m->group.actions[i]);
-	return ok && m->group.actions;
+	return ok && m->group.actions && !out_of_memory(l);
 }
 
 /* ---- all of them ---- */
@@ -353,6 +353,8 @@ int merge_fragments(struct loader *l)
 
 	for (int round = 0; r == 0 && again && round < ROUNDS_MAX; round++) {
 		r = recall_old(l);
+		if (r == 0 && out_of_memory(l))
+			r = -ENOMEM;
 		if (r < 0)
 			break;
 		free(list);
