@@ -59,7 +59,7 @@ def pytest_runtest_makereport(item, call):
     if report.outcome == "skipped":
         report.outcome = "failed"
         report.longrepr = f"{item.nodeid} did not run: {report.longrepr}"
-    if report.when == "call" and report.failed:
+    if report.when == "call" and report.failed and "--- processes" not in str(report.longrepr):
         for name, value in getattr(item, "funcargs", {}).items():
             if isinstance(value, Instance):
                 report.sections.append((f"instance {name}", value.dump()))
@@ -80,7 +80,12 @@ def session_dir():
     be able to come in.
     """
     parent = os.environ.get("FLAGMAN_TEST_DIR") or ("/srv" if os.geteuid() == 0 else None)
-    path = Path(tempfile.mkdtemp(prefix="fmt-", dir=parent))
+    parent = Path(parent or tempfile.gettempdir())
+    for old in parent.glob("fmt-*-*"):  # of sessions that were killed
+        session = old.name.split("-")[1]
+        if session.isdigit() and not os.path.exists(f"/proc/{session}"):
+            shutil.rmtree(old, ignore_errors=True)
+    path = Path(tempfile.mkdtemp(prefix=f"fmt-{os.getpid()}-", dir=parent))
     path.chmod(0o755)
     yield path
     shutil.rmtree(path, ignore_errors=True)

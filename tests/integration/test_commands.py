@@ -9,8 +9,9 @@ import pytest
 from boards import QUICK
 from lib.waiting import wait_for
 
+# The subshell: dash redirects before it forks, and would show its own redirection.
 LOOK = """- name: Look
-  command: %ACT% Look 'cat /proc/$$/status >%OUT%/status; ls -l /proc/$$/fd >%OUT%/fd; \
+  command: %ACT% Look 'cat /proc/$$/status >%OUT%/status; (ls -l /proc/$$/fd >%OUT%/fd); \
 pwd >%OUT%/pwd; umask >%OUT%/umask; cat /proc/$$/limits >%OUT%/limits; \
 cat /proc/$$/stat >%OUT%/stat; cat /proc/$$/cgroup >%OUT%/cgroup'
 """

@@ -181,7 +181,7 @@ def test_the_note_goes_with_its_file(inst):
 
 
 def test_too_large(inst):
-    app(inst, drop=DROP[:-1] + ", max-size: 10}")
+    app(inst, drop=DROP[:-1] + ", max-size: 10B}")
     inst.drop("App", "In", "shop.war", b"x" * 11)
     not_accepted(inst, "shop.war")
     a_good_one_still_works(inst)

@@ -6,7 +6,7 @@ import shutil
 import time
 
 import pytest
-from boards import THREE, apache, finish, several, was_no_press
+from boards import THREE, apache, finish, remove_tree, several, was_no_press
 from lib.waiting import stays, wait_for
 
 HOLD = "cooldown: 0\nhold: 1s"
@@ -96,7 +96,7 @@ def test_flags_of_two_objects_are_two_presses(inst):
 
 def test_an_objects_directory_goes(inst):
     several(inst, 2, group=HOLD)
-    shutil.rmtree(inst.share / "App0")
+    remove_tree(inst.share / "App0")
     inst.wait_state("App0", "Restart", "")
     nothing_runs(inst, "Restart0")
 
@@ -104,7 +104,7 @@ def test_an_objects_directory_goes(inst):
 def test_rm_rf_of_everything(inst):
     several(inst, 5, group=HOLD)
     for n in range(5):
-        shutil.rmtree(inst.share / f"App{n}")
+        remove_tree(inst.share / f"App{n}")
     for n in range(5):
         inst.wait_state(f"App{n}", "Restart", "")
     nothing_runs(inst, *(f"Restart{n}" for n in range(5)))

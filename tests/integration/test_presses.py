@@ -175,8 +175,7 @@ def test_a_hard_link_kept_elsewhere_changes_nothing(inst):
 
 def test_case_and_normalisation_of_a_copy(inst):
     """macOS copies under an NFD name; Windows users type what they like."""
-    apache(inst, actions="- name: Lösch es\n  command: %ACT% Clear 'exit 0'\n", group=QUICK)
-    inst.wait_state("Apache", "Lösch es", "")
+    apache(inst, actions="- name: Lösch es\n  command: %ACT% Clear 'exit 0'\n")
     source = inst.path_of("Apache", "Lösch es").read_bytes()
     for count, name in enumerate(("lösch ES.TXT", unicodedata.normalize("NFD", "Lösch es.txt")), 1):
         target = inst.share / "Apache" / "Run" / name
@@ -254,7 +253,8 @@ def test_owner_and_mode_of_what_flagman_makes(inst, people):
     assert (flag.st_uid, flag.st_gid, flag.st_mode & 0o7777) == (
         people.uid("agent"), people.gid, 0o640)
     staging = (inst.share / ".flagman").stat()
-    assert staging.st_mode & 0o7777 == 0o700
+    assert staging.st_uid == people.uid("agent")
+    assert staging.st_mode & 0o66 == 0, "nobody lists it; a command may reach its payload"
 
 
 def test_a_press_on_each_state_that_is_over(inst):

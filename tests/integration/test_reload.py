@@ -88,7 +88,7 @@ def test_an_action_is_removed_while_it_runs(inst):
     apache(inst)
     inst.press_delete("Apache", "Restart")
     inst.wait_state("Apache", "Restart", "Running")
-    pid = inst.ran("Restart")[0].pid
+    pid = inst.wait_ran("Restart")[0].pid
     inst.define("Apache", QUIT.format("Other"), group=QUICK)
     flag_appears(inst, "Apache", "Other")
     assert os.path.exists(f"/proc/{pid}"), "the run goes on"
@@ -147,20 +147,34 @@ def test_groups_of_several_files_merge(inst):
     inst.wait_ran("Admins", 1)
 
 
-def test_a_clash_names_both_places_and_the_live_one_stays(inst):
-    apache(inst)
-    inst.define("Apache", QUIT.format("Rival"), snippet_name="rival")
-    inst.wait_log(r"(?s)rival\.yaml.*apache\.yaml|apache\.yaml.*rival\.yaml")
-    assert inst.state_of("Apache", "Restart") == ""
-    assert "Rival" not in inst.flags("Apache")
-
-
-def test_a_clash_at_a_cold_start_is_won_by_the_first_name(inst):
+def test_actions_of_several_files_merge(inst):
     inst.define("Apache", QUIT.format("First"), snippet_name="a")
     inst.define("Apache", QUIT.format("Second"), snippet_name="b")
     inst.start()
-    inst.wait_state("Apache", "First", "")
-    assert "Second" not in inst.flags("Apache")
+    for name in ("First", "Second"):
+        inst.wait_state("Apache", name, "")
+    inst.press_delete("Apache", "Second")
+    inst.wait_ran("Second", 1)
+
+
+def test_a_clash_names_both_places_and_the_live_one_stays(inst):
+    apache(inst)
+    inst.define("Apache", QUIT.format("RESTART") + QUIT.format("Rival"), snippet_name="a-rival")
+    inst.wait_log(r"a-rival\.yaml:\d+:\d+: error: .*/apache\.yaml:\d+:\d+")
+    assert inst.state_of("Apache", "Restart") == ""
+    inst.press_delete("Apache", "Restart")
+    inst.wait_ran("Restart", 1)
+    assert not inst.ran("RESTART")
+
+
+def test_a_clash_at_a_cold_start_is_won_by_the_first_name(inst):
+    inst.define("Apache", "- name: Go\n  command: %ACT% First 'exit 0'\n", snippet_name="a")
+    inst.define("Apache", "- name: Go\n  command: %ACT% Second 'exit 0'\n", snippet_name="b")
+    inst.start()
+    inst.wait_state("Apache", "Go", "")
+    inst.press_delete("Apache", "Go")
+    inst.wait_ran("First", 1)
+    assert not inst.ran("Second")
 
 
 def test_a_snippet_that_others_may_write_is_refused(inst):

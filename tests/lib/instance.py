@@ -166,13 +166,14 @@ class Instance:
             "UBSAN_OPTIONS": f"log_path={self.sanitizer}/ubsan:print_stacktrace=1",
             **self.environment,
         }
-        command = [str(self.bin / "flagmand"), "--conf-dir", str(self.conf),
-                   "--state-dir", str(self.state), "--run-dir", str(self.run)]
+        command = ["/usr/bin/setpriv", "--pdeathsig", "KILL", str(self.bin / "flagmand"),
+                   "--conf-dir", str(self.conf), "--state-dir", str(self.state),
+                   "--run-dir", str(self.run)]
         if self.people.root:
             command += ["--user", self.people.agent]
         command += self.arguments
         with open(self.log_path, "ab") as log:
-            log.write(f"--- {' '.join(command)}\n".encode())
+            log.write(f"--- {' '.join(command[3:])}\n".encode())
             log.flush()
             self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log,
                                             stderr=log, env=environment, cwd="/",

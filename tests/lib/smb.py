@@ -34,6 +34,7 @@ class Session:
         self.connection.login(user, password)
         self.smb = self.connection.getSMBServer()
         self.tree = self.smb.connectTree(share)
+        self.waiting = None
 
     def abandon(self):
         """The client's machine dies: the connection ends without a word."""
@@ -137,7 +138,10 @@ class Session:
         return table[self.tree]["ShareName"].rpartition("\\")[2]
 
     def arm_notify(self, handle):
-        """CHANGE_NOTIFY on a directory's handle; returns once the server says that it is armed."""
+        """CHANGE_NOTIFY on a directory's handle; returns once the server says that it is armed.
+
+        Where changes wait already, they are the answer, and changes() returns them at once.
+        """
         request = s.SMB2ChangeNotify()
         request["OutputBufferLength"] = 65536
         request["FileID"] = s.SMB2_FILEID(handle)
@@ -147,13 +151,15 @@ class Session:
         packet["TreeID"] = self.tree
         packet["Data"] = request
         number = self.smb.sendSMB(packet)
-        interim = self._packet()
-        assert interim["Status"] == STATUS_PENDING and interim["MessageID"] == number, (
-            f"CHANGE_NOTIFY was answered with {interim['Status']:#x}")
+        answer = self._packet()
+        assert answer["Status"] in (0, STATUS_PENDING) and answer["MessageID"] == number, (
+            f"CHANGE_NOTIFY was answered with {answer['Status']:#x}")
+        self.waiting = answer if answer["Status"] == 0 else None
 
     def changes(self, timeout=20):
         """What the armed directory reports: [(action, name), ...]."""
-        answer = self._packet(timeout)
+        answer = self.waiting or self._packet(timeout)
+        self.waiting = None
         assert answer["Status"] == 0, f"CHANGE_NOTIFY ended with {answer['Status']:#x}"
         raw = s.SMB2ChangeNotify_Response(answer["Data"])["Buffer"]
         found, offset = [], 0

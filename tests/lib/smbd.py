@@ -139,7 +139,8 @@ class Smbd:
                 self._add_user(name)
         with open(self.base / "stderr", "ab") as out:
             self.process = subprocess.Popen(
-                ["smbd", "--foreground", "--no-process-group", "-s", str(self.conf)],
+                ["setpriv", "--pdeathsig", "TERM", "smbd", "--foreground", "--no-process-group",
+                 "-s", str(self.conf)],
                 stdin=subprocess.DEVNULL, stdout=out, stderr=out,
                 start_new_session=True)  # it ends with kill(0, SIGTERM)
 

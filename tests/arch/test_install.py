@@ -1,0 +1,48 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What `ninja install` puts where."""
+
+import os
+import subprocess
+
+import pytest
+
+
+@pytest.fixture(scope="module")
+def installed(bin_dir, tmp_path_factory):
+    """Every installed path, relative to the root; and the root."""
+    root = tmp_path_factory.mktemp("root")
+    subprocess.run(["cmake", "--install", str(bin_dir.parent), "--prefix", "/usr"], check=True,
+                   capture_output=True, env=dict(os.environ, DESTDIR=str(root)))
+    paths = {str(p.relative_to(root)) for p in root.rglob("*") if p.is_file()}
+    return root, paths
+
+
+def test_programs(installed):
+    root, paths = installed
+    programs = {"usr/bin/flagman", "usr/sbin/flagmand"} | {
+        f"usr/libexec/flagman/flagman-{name}" for name in ("agent", "watcher", "runner")}
+    assert programs <= paths
+    for path in programs:
+        assert (root / path).stat().st_mode & 0o7777 == 0o755, f"{path}: no more than executable"
+
+
+def test_nothing_is_live(installed):
+    """Samples are documentation; a package decides about units and users."""
+    _, paths = installed
+    assert not [p for p in paths if p.startswith("etc/")]
+
+
+def test_documentation(installed):
+    _, paths = installed
+    for page in ("man1/flagman.1", "man8/flagmand.8", "man5/flagman.yaml.5",
+                 "man7/flagman-flags.7"):
+        assert f"usr/share/man/{page}" in paths
+    assert "usr/share/bash-completion/completions/flagman" in paths
+    assert any(p.startswith("usr/share/doc/flagman/examples/conf.d/") and p.endswith(".yaml")
+               for p in paths)
+    assert any(p.startswith("usr/share/doc/flagman/examples/samba/") for p in paths)
+
+
+def test_test_programs_stay_behind(installed):
+    _, paths = installed
+    assert not [p for p in paths if "/test_" in p or p.endswith((".a", ".o"))]
