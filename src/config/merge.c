@@ -98,7 +98,7 @@ static bool equal_slot(const struct key *k, const struct group *a, const struct 
 	case TYPE_WORD:
 		return memcmp(x, y, sizeof(uint32_t)) == 0;
 	default:
-		return memcmp(x, y, sizeof(char *)) == 0;
+		return memcmp(x, y, sizeof(void *)) == 0;
 	}
 }
 
@@ -256,14 +256,31 @@ static bool merge_group(struct loader *l, struct fragment **f, size_t n, struct 
 
 /* ---- all of them ---- */
 
-void mark_bad(struct loader *l, const struct group *g, char *message)
+/* Of G's fragments those that are OLD, or those that are not, are wrong; how many were good. */
+static size_t mark(struct loader *l, const struct group *g, char *message, bool old)
 {
+	size_t n = 0;
+
 	for (size_t i = 0; i < l->n_fragments; i++) {
 		struct fragment *f = &l->fragments[i];
 
-		if (!f->message && f->group.object == g->object && f->group.name == g->name)
+		if (f->group.object != g->object || f->group.name != g->name)
+			continue;
+		if (!f->message && f->old == old) {
 			f->message = message ? message : arena_string(l->arena, "it has errors");
+			n++;
+		}
+		if (old)
+			f->replaced = false; /* what stood in for it is no better */
 	}
+	return n;
+}
+
+void mark_bad(struct loader *l, const struct group *g, char *message)
+{
+	/* What is new is to blame first: the old ones got on with each other. */
+	if (mark(l, g, message, false) == 0)
+		mark(l, g, message, true);
 }
 
 /* A whole group: what is wrong with it is told once; a fragment that failed before stays silent. */

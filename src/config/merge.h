@@ -22,7 +22,8 @@ struct place merged_place(const struct merged *m, enum key_id id);
 /* What equal names have in common; lives as long as the load. */
 const char *fold(struct loader *l, const char *name);
 
-/* All good fragments of G's group are wrong, with this message. */
+/* The good fragments of G's group are wrong, with this message; old versions if there are no
+ * others. */
 void mark_bad(struct loader *l, const struct group *g, char *message);
 
 bool same_name(const char *a, const char *b);

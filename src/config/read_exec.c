@@ -38,7 +38,7 @@ static bool read_capability(struct loader *l, const struct key *k, const struct 
 		char upper[32];
 		size_t i;
 
-		for (i = 0; near[i] && i < sizeof(upper) - 1; i++)
+		for (i = 0; i < sizeof(upper) - 1 && near[i]; i++)
 			upper[i] = (char)toupper((unsigned char)near[i]);
 		upper[i] = '\0';
 		return wrong(l, v, "%s: the capability \"%s\" is unknown; did you mean CAP_%s?",

@@ -184,6 +184,28 @@ static void test_whole_group(void **state)
 	both_ways(state, whole_group);
 }
 
+/* One file of two is broken, and the other one's new version does not do: both old ones stay. */
+static void both_old(struct config_dir *d, bool live)
+{
+	const struct config *c;
+
+	dir_write(d, "a.yaml", SNIPPET("A", RUNS("One", "/bin/one")));
+	dir_write(d, "b.yaml", SNIPPET("A", RUNS("Two", "/bin/two")));
+	dir_load(d);
+	dir_write(d, "a.yaml", BROKEN);
+	dir_write(d, "b.yaml", SNIPPET("A", RUNS("Two", "/bin/new") RUNS("Run", "/bin/x")));
+	c = reload(d, live);
+	assert_int_equal(c->n_errors, 2);
+	assert_string_equal(program(c, "A", "One"), "/bin/one");
+	assert_string_equal(program(c, "A", "Two"), "/bin/two");
+	assert_null(find_action(c, "A", "Run"));
+}
+
+static void test_both_old(void **state)
+{
+	both_ways(state, both_old);
+}
+
 static void untrusted(struct config_dir *d, bool live)
 {
 	struct fake f = fake_plain;
@@ -360,6 +382,18 @@ static void test_not_good(void **state)
 	c = dir_restart(d);
 	assert_non_null(find_action(c, "A", "Go")->misconfigured);
 	assert_int_equal(c->n_errors, 1);
+	/* Nor what is refused as a whole by now: here because everybody may write there. */
+	f = fopen(d->saved, "we");
+	fprintf(f,
+		"object: A\nsource: %s/a.yaml\naction-group:\n"
+		"  directory: {path: /srv/open, group: wwwadmins}\n"
+		"  actions: [{name: Go, user: root, command: /bin/true}]\n",
+		d->conf);
+	fclose(f);
+	c = dir_restart(d);
+	assert_non_null(find_action(c, "A", "Go"));
+	assert_non_null(find_action(c, "A", "Go")->misconfigured);
+	assert_int_equal(c->n_errors, 1);
 }
 
 #define TEST(t) cmocka_unit_test_setup_teardown(t, dir_setup, dir_teardown)
@@ -374,6 +408,7 @@ int main(void)
 		TEST(test_nameless),
 		TEST(test_whole_group),
 		TEST(test_untrusted),
+		TEST(test_both_old),
 		TEST(test_clash),
 		TEST(test_clash_of_directories),
 		TEST(test_clash_of_objects),
