@@ -142,8 +142,10 @@ def measure_idle(bench, table, options):
                     "MiB", 3, f"{pss_kib(floor.pids()) / MIB:.2f} MiB")
         say_memory(flagman)
         floor.close()
-    table.value(f"wake-ups when idle, in {options.idle} s",
-                wakeups(flagman.all_pids(), options.idle), "", 0)
+    woken = wakeups(flagman.all_pids(), options.idle)
+    table.value(f"wake-ups when idle, in {options.idle} s", sum(woken.values()), "", 0)
+    if woken:
+        print("# woken:", ", ".join(f"{comm(pid)} {times}" for pid, times in woken.items()))
     measure_listing(bench, table, flagman, options)
     flagman.stop()
 

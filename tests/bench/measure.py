@@ -27,7 +27,7 @@ def switches(pids):
     return found
 
 
-def wait_quiet(pids, still=1.0, patience=30.0):
+def wait_quiet(pids, still=3.0, patience=60.0):
     """Until none of the processes has run for STILL seconds."""
     end = time.monotonic() + patience
     last, since = switches(pids), time.monotonic()
@@ -41,11 +41,15 @@ def wait_quiet(pids, still=1.0, patience=30.0):
 
 
 def wakeups(pids, seconds):
-    """How often the processes ran in SECONDS in which nobody asked anything of them."""
+    """How often each process ran in SECONDS in which nobody asked anything of them: {pid: times}."""
     before = switches(pids)
     time.sleep(seconds)
-    after = switches(pids)
-    return sum(after.values()) - sum(before.values())
+    found = {}
+    for (pid, thread), times in switches(pids).items():
+        woken = times - before.get((pid, thread), 0)
+        if woken:
+            found[pid] = found.get(pid, 0) + woken
+    return found
 
 
 def percentile(values, p):
