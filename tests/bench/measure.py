@@ -41,7 +41,7 @@ def wait_quiet(pids, still=3.0, patience=60.0):
 
 
 def wakeups(pids, seconds):
-    """How often each process ran in SECONDS in which nobody asked anything of them: {pid: times}."""
+    """How often each process ran in SECONDS in which nobody asked anything of it: {pid: times}."""
     before = switches(pids)
     time.sleep(seconds)
     found = {}
