@@ -252,9 +252,14 @@ def main():
     options.idle = 3 if options.quick else 10
     options.listings = 5 if options.quick else 20
 
-    table = Table(options.quick)
     programs = options.bin.resolve()
     tools = (options.tools or programs.parent / "tests").resolve()
+    for needed in (programs / "flagmand", tools / "bench-stamp", tools / "bench-floor"):
+        if not needed.exists():
+            parser.error(f"{needed} is not there: build first, or see --bin and --tools")
+    # Told to end: leave no process, user or file behind.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    table = Table(options.quick)
     with Bench(programs, tools, options.keep) as bench:
         for name in options.only or MEASUREMENTS:
             MEASUREMENTS[name](bench, table, options)
