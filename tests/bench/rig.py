@@ -8,6 +8,7 @@ import collections
 import os
 import select
 import shutil
+import signal
 import subprocess
 import tempfile
 import time
@@ -52,6 +53,7 @@ class Bench:
         return self
 
     def __exit__(self, *_):
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
         processes.end_all()
         os.close(self._reader)
         people.remove(os.getpid())
