@@ -28,11 +28,11 @@ static bool write_a_plan(struct executor *x)
 	return false;
 }
 
-static bool remove_a_claim(struct executor *x)
+static bool recycle_a_claim(struct executor *x)
 {
 	if (x->n_spent == 0)
 		return false;
-	(void)claim_remove(x->places.runs, &x->spent[--x->n_spent]);
+	pool_recycle(&x->pool, &x->spent[--x->n_spent]);
 	if (x->n_spent == 0) {
 		free(x->spent);
 		x->spent = NULL;
@@ -78,7 +78,7 @@ static bool one_chore(struct executor *x)
 		sync_claims(x);
 		return true;
 	}
-	if (remove_a_claim(x))
+	if (recycle_a_claim(x))
 		return true;
 	if (x->save_last_good)
 		save_last_good(x);

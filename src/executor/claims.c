@@ -95,6 +95,79 @@ int claim_prepare(int runs, const char *id, int *ret_dir, struct claim_fds *ret)
 	return 0;
 }
 
+int claim_prepare_again(int runs, const char *id, int *ret_dir, struct claim_fds *ret)
+{
+	_cleanup_close_ int dir = -1;
+	char name[64];
+	int r;
+
+	snprintf(name, sizeof(name), CLAIM_READY_PREFIX "%s", id);
+	dir = openat(runs, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+	r = dir < 0 ? -errno : claim_open_fds(dir, ret);
+	if (r == 0)
+		*ret_dir = steal_fd(&dir);
+	return r;
+}
+
+/* A write lease is given to the only one who has the file open. */
+static bool is_mine_alone(int fd)
+{
+	if (fcntl(fd, F_SETLEASE, F_WRLCK) < 0)
+		return false;
+	return fcntl(fd, F_SETLEASE, F_UNLCK) == 0;
+}
+
+static int write_again(int dir, const char *name, const void *data, size_t size)
+{
+	_cleanup_close_ int fd = openat(dir, name, O_WRONLY | O_CLOEXEC | O_NOFOLLOW);
+
+	return fd < 0 ? -errno : write_all(fd, data, size);
+}
+
+/* All files as make_files() leaves them. */
+static int renew_files(int dir, const char *id, int status, int output)
+{
+	static const char zeros[CLAIM_STARTED_SIZE];
+	struct claim_status s = {.percent = UINT32_MAX};
+	struct claim_plan plan = {.version = CLAIM_VERSION};
+	int r;
+
+	snprintf(plan.id, sizeof(plan.id), "%s", id);
+	if (ftruncate(output, 0) < 0 || renameat(dir, CLAIM_RESULT, dir, CLAIM_RESULT_NEW) < 0 ||
+		(unlinkat(dir, CLAIM_STOP, 0) < 0 && errno != ENOENT))
+		return -errno;
+	r = claim_status_write(status, &s);
+	if (r == 0)
+		r = write_again(dir, CLAIM_STARTED, zeros, sizeof(zeros));
+	if (r == 0)
+		r = write_again(dir, CLAIM_PLAN, &plan, sizeof(plan));
+	return r;
+}
+
+int claim_recycle(int runs, const struct token *token, char *ret_id)
+{
+	_cleanup_close_ int dir = claim_open(runs, token), status = -1, output = -1;
+	char hex[TOKEN_HEX + 1], name[64];
+	struct claim_plan plan;
+
+	*ret_id = '\0';
+	if (dir < 0)
+		return dir;
+	status = openat(dir, CLAIM_STATUS, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+	output = openat(dir, CLAIM_OUTPUT, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+	if (status < 0 || output < 0 || claim_read_plan(dir, &plan) < 0 || !*plan.id ||
+		!is_mine_alone(status) || !is_mine_alone(output))
+		return claim_remove(runs, token);
+	snprintf(name, sizeof(name), CLAIM_READY_PREFIX "%s", plan.id);
+	if (renameat2(runs, token_hex(token, hex), runs, name, RENAME_NOREPLACE) < 0)
+		return claim_remove(runs, token);
+	if (renew_files(dir, plan.id, status, output) < 0)
+		remove_directory(runs, name);
+	else
+		snprintf(ret_id, CLAIM_ID_MAX, "%s", plan.id);
+	return 0;
+}
+
 int claim_make(int runs, const char *id, const struct token *token)
 {
 	char name[64], hex[TOKEN_HEX + 1];

@@ -11,6 +11,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/time.h>
@@ -43,7 +44,8 @@ static int start_nursery(struct pool *p)
 int pool_open(struct pool *p, const struct places *places, const struct cgroups *cgroups)
 {
 	*p = (struct pool){.places = places, .cgroups = cgroups, .nursery_socket = -1};
-	return start_nursery(p);
+	p->spares = calloc(SPARES_MAX, sizeof(*p->spares));
+	return p->spares ? start_nursery(p) : -ENOMEM;
 }
 
 void ready_close(struct ready *r)
@@ -68,8 +70,29 @@ void pool_drop(struct pool *p, struct ready *r)
 	ready_tidy(p, r->id);
 }
 
+void pool_recycle(struct pool *p, const struct token *token)
+{
+	char id[CLAIM_ID_MAX];
+
+	if (p->n_spares == SPARES_MAX) {
+		(void)claim_remove(p->places->runs, token);
+		return;
+	}
+	if (claim_recycle(p->places->runs, token, id) < 0 || !*id)
+		return;
+	/* Something that the run has left may live on in its cgroup, which has that name. */
+	if (p->cgroups->root >= 0 && cgroup_remove(p->cgroups, id) == -EBUSY)
+		claim_remove_ready(p->places->runs, id);
+	else
+		memcpy(p->spares[p->n_spares++], id, sizeof(id));
+}
+
 void pool_close(struct pool *p)
 {
+	while (p->n_spares > 0)
+		claim_remove_ready(p->places->runs, p->spares[--p->n_spares]);
+	free(p->spares);
+	p->spares = NULL;
 	while (p->n > 0)
 		pool_drop(p, &p->ready[--p->n]);
 	close_fd(p->nursery_socket);
@@ -115,16 +138,30 @@ static int give_birth(struct pool *p, int socket, int dir, int notify)
 		p->nursery_socket, &b, sizeof(b), (int[]){socket, dir, notify}, RUNNER_BIRTH_FDS);
 }
 
+/* A directory, used before or new. */
+static int prepare_claim(struct pool *p, struct ready *r)
+{
+	struct token t;
+	char hex[TOKEN_HEX + 1];
+
+	while (p->n_spares > 0) {
+		memcpy(r->id, p->spares[--p->n_spares], sizeof(r->id));
+		if (claim_prepare_again(p->places->runs, r->id, &r->dir, &r->fds) == 0)
+			return 0;
+		claim_remove_ready(p->places->runs, r->id);
+	}
+	t = token_new();
+	snprintf(r->id, sizeof(r->id), "%.*s", CLAIM_ID_MAX - 1, token_hex(&t, hex));
+	return claim_prepare(p->places->runs, r->id, &r->dir, &r->fds);
+}
+
 int pool_prepare(struct pool *p, struct ready *ret)
 {
 	struct ready r = {.dir = -1, .socket = -1, .cgroup = -1, .fds = CLAIM_FDS_NONE};
 	_cleanup_close_ int notify = -1, theirs = -1;
-	struct token t = token_new();
-	char hex[TOKEN_HEX + 1];
 	int pair[2], error;
 
-	snprintf(r.id, sizeof(r.id), "%.*s", CLAIM_ID_MAX - 1, token_hex(&t, hex));
-	error = claim_prepare(p->places->runs, r.id, &r.dir, &r.fds);
+	error = prepare_claim(p, &r);
 	if (error < 0)
 		return error;
 	if (p->cgroups->root >= 0)

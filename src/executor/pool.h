@@ -16,7 +16,8 @@
 #include <stddef.h>
 #include <sys/types.h>
 
-#define POOL_MAX 64
+#define POOL_MAX   64
+#define SPARES_MAX 512
 
 struct ready {
 	char id[CLAIM_ID_MAX];
@@ -34,6 +35,8 @@ struct pool {
 	int nursery_socket;
 	struct ready ready[POOL_MAX];
 	size_t n, wanted;
+	char (*spares)[CLAIM_ID_MAX]; /* directories that can be prepared again; owned */
+	size_t n_spares;
 	uint64_t bounding; /* capabilities that some command needs in its bounding set */
 };
 
@@ -55,6 +58,9 @@ void pool_drop(struct pool *p, struct ready *r);
 int pool_refill(struct pool *p);
 /* To be called when PID has ended: true if it was the nursery, which is started anew. */
 bool pool_reap(struct pool *p, pid_t pid);
+
+/* The claim of TOKEN is spent: it becomes a spare, or is removed. */
+void pool_recycle(struct pool *p, const struct token *token);
 
 /* Closes all descriptors; what they belong to lives on. */
 void ready_close(struct ready *r);

@@ -265,7 +265,9 @@ static void watch(struct run *r)
 	}
 }
 
-/* Durable, then visible; `alive` hangs up when it can be read. */
+/* Durable, then visible; `alive` hangs up when it can be read.  That the new name is durable too is
+ * for the agent to see to, which syncs its history before it gives the claim up: until then a lost
+ * name says "interrupted, it may have run", which is true. */
 static void finish(struct run *r)
 {
 	int dir = r->fds.claim;
@@ -280,10 +282,9 @@ static void finish(struct run *r)
 		(void)fdatasync(r->result);
 		(void)renameat(dir, CLAIM_RESULT_NEW, dir, CLAIM_RESULT);
 	}
+	close_all((int *[]){&r->status, &r->output_fd, &r->result, &r->fds.notify, NULL});
 	close_all((int *[]){&r->alive, NULL});
-	(void)fsync(dir);
-	close_all((int *[]){
-		&r->status, &r->output_fd, &r->result, &r->fds.claim, &r->fds.notify, NULL});
+	close_all((int *[]){&r->fds.claim, NULL});
 }
 
 /*
