@@ -9,7 +9,15 @@
 #include <string.h>
 #include <time.h>
 
-#define TIMER_ACCURACY 1000 /* us */
+#define TIMER_ACCURACY 50 /* us */
+
+/*
+ * Presses come first: what people see of one is done when nothing else is pending, a slice at a
+ * time, but never later than FLUSH_LATEST.  A slice is one transaction.
+ */
+#define FLUSH_SLICE  32
+#define FLUSH_LATEST (20 * 1000) /* us */
+#define START_QUIET  700         /* us */
 
 int agent_timer(struct agent *a, sd_event_source **source, uint64_t at, sd_event_time_handler_t cb,
 	void *userdata)
@@ -32,22 +40,6 @@ void agent_timer_off(sd_event_source **source)
 	*source = sd_event_source_disable_unref(*source);
 }
 
-static void flush_runs(struct agent *a)
-{
-	for (uint32_t i = a->dirty; i != VIEW_NONE; i = a->flags[i].next_dirty) {
-		struct flag *f = &a->flags[i];
-		if (!(f->dirty & DIRTY_RUN) || !f->live)
-			continue;
-		int r = store_begin(a->store);
-		if (r == 0)
-			r = store_put_run(a->store, &f->live->run);
-		if (r < 0)
-			trouble_store(a, r);
-		else
-			f->dirty &= (uint8_t)~DIRTY_RUN;
-	}
-}
-
 /* A commit that failed took the rows of this turn with it: they are put again before any flag of
  * theirs is shown. */
 static void rows_again(struct agent *a, int error)
@@ -64,25 +56,80 @@ static void rows_again(struct agent *a, int error)
 	trouble_store(a, error);
 }
 
-void agent_turn_end(struct agent *a)
+void agent_flush(struct agent *a)
 {
 	struct exec_generation m = {.header.type = EXEC_ADOPTED, .generation = a->generation};
 	int r;
 
 	if (!a->started)
 		return;
-	if (a->dirty != VIEW_NONE) {
-		flush_runs(a);
-		flag_flush(a);
-	}
+	flag_flush(a, FLUSH_SLICE);
 	if (store_dirty(a->store)) {
 		r = store_commit(a->store);
 		if (r < 0)
 			rows_again(a, r);
 	}
+	if (a->dirty == VIEW_NONE)
+		a->dirty_since = 0;
 	if (!a->told_ready && a->dirty == VIEW_NONE && !a->own_n) {
 		a->told_ready = true;
 		board_status_flush(a, false);
 		(void)channel_send(a->executor, &m, sizeof(m), NULL, 0);
 	}
+}
+
+static int on_flush(sd_event_source *s, void *userdata)
+{
+	(void)s;
+	agent_flush(userdata);
+	return 0;
+}
+
+void agent_started(struct agent *a)
+{
+	a->quiet_until = now_boottime() + START_QUIET;
+}
+
+static int on_quiet(sd_event_source *s, uint64_t usec, void *userdata)
+{
+	struct agent *a = userdata;
+
+	(void)s;
+	(void)usec;
+	agent_timer_off(&a->quiet);
+	return 0; /* agent_after_event() follows */
+}
+
+int agent_flush_source(struct agent *a)
+{
+	int r = sd_event_add_defer(a->event, &a->flush, on_flush, a);
+
+	if (r >= 0)
+		r = sd_event_source_set_priority(a->flush, SD_EVENT_PRIORITY_IDLE);
+	if (r >= 0)
+		r = sd_event_source_set_enabled(a->flush, SD_EVENT_OFF);
+	return r;
+}
+
+int agent_after_event(struct agent *a)
+{
+	uint64_t now;
+
+	if (!a->started || (a->dirty == VIEW_NONE && !store_dirty(a->store) && a->told_ready))
+		return 0;
+	if (a->own_n >= FLAG_OWN_WINDOW ||
+		(a->dirty == VIEW_NONE && !store_dirty(a->store) && a->own_n))
+		return 0; /* answers are to come */
+	now = now_boottime();
+	if (!a->dirty_since)
+		a->dirty_since = now;
+	if (now > a->dirty_since + FLUSH_LATEST) {
+		a->dirty_since = now;
+		agent_flush(a);
+	} else if (now < a->quiet_until) {
+		if (!a->quiet)
+			return agent_timer(a, &a->quiet, a->quiet_until, on_quiet, a);
+		return 0;
+	}
+	return sd_event_source_set_enabled(a->flush, SD_EVENT_ONESHOT);
 }

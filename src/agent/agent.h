@@ -179,7 +179,8 @@ struct agent {
 	struct flag *flags;
 	uint32_t *by_name; /* boards sorted by object and group: find.h */
 	size_t n_bases, n_boards, n_flags;
-	uint32_t dirty;             /* first dirty flag; VIEW_NONE: none */
+	uint32_t dirty, dirty_tail; /* the first and last dirty flag; VIEW_NONE: none */
+	uint64_t dirty_since;       /* boottime us; 0: nothing is dirty */
 	uint32_t looks, looks_tail; /* boards to look at, in order */
 	struct lives holding;       /* pressed, within their hold */
 	struct lives active;        /* runs that the executor has */
@@ -192,7 +193,8 @@ struct agent {
 	uint64_t next_run;
 	struct token *spent; /* ended and noted, claims not given up yet */
 	size_t n_spent, spent_size;
-	sd_event_source *settle_timer, *status_timer, *retry_timer, *post;
+	sd_event_source *settle_timer, *status_timer, *retry_timer, *post, *flush, *quiet;
+	uint64_t quiet_until; /* boottime us */
 	uint64_t retry_at;
 	sd_event_source *trouble_timer;
 	char trouble[256]; /* what could not be written, in words; "": nothing */
@@ -248,7 +250,13 @@ static inline const char *flag_action_name(const struct agent *a, const struct f
 int agent_timer(struct agent *a, sd_event_source **source, uint64_t at, sd_event_time_handler_t cb,
 	void *userdata);
 void agent_timer_off(sd_event_source **source);
-/* Everything that was put off in this turn. */
-void agent_turn_end(struct agent *a);
+/* Some of what was put off: flags are made, renamed and written, rows committed. */
+void agent_flush(struct agent *a);
+/* After each event: lets agent_flush() run once nothing else is pending, or now if it waits long.
+ */
+int agent_after_event(struct agent *a);
+int agent_flush_source(struct agent *a);
+/* A start was asked for: it goes before everything that people see of it. */
+void agent_started(struct agent *a);
 
 #endif

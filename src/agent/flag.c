@@ -15,8 +15,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#define COPY_MAX   (1024 * 1024)
-#define OWN_WINDOW 256 /* questions under way: each may hold a descriptor in the queue */
+#define COPY_MAX (1024 * 1024)
 
 void flag_mark(struct agent *a, struct flag *f, unsigned dirty)
 {
@@ -24,8 +23,12 @@ void flag_mark(struct agent *a, struct flag *f, unsigned dirty)
 	if (f->dirty & DIRTY_LISTED)
 		return;
 	f->dirty |= DIRTY_LISTED;
-	f->next_dirty = a->dirty;
-	a->dirty = (uint32_t)(f - a->flags);
+	f->next_dirty = VIEW_NONE;
+	if (a->dirty == VIEW_NONE)
+		a->dirty = (uint32_t)(f - a->flags);
+	else
+		a->flags[a->dirty_tail].next_dirty = (uint32_t)(f - a->flags);
+	a->dirty_tail = (uint32_t)(f - a->flags);
 }
 
 void flag_set_state(struct agent *a, struct flag *f, enum state s)
@@ -496,39 +499,64 @@ static int flag_flush_one(struct agent *a, struct flag *f, int dirfd)
 	return r;
 }
 
-void flag_flush(struct agent *a)
+/* The history learns of a press, and of its end. */
+static void flag_flush_run(struct agent *a, struct flag *f)
 {
-	uint32_t i = a->dirty, board = VIEW_NONE;
-	_cleanup_close_ int dirfd = -1;
+	if (!(f->dirty & DIRTY_RUN) || !f->live)
+		return;
+	int r = store_begin(a->store);
+	if (r == 0)
+		r = store_put_run(a->store, &f->live->run);
+	if (r < 0)
+		trouble_store(a, r);
+	else
+		f->dirty &= (uint8_t)~DIRTY_RUN;
+}
 
-	a->dirty = VIEW_NONE;
-	while (i != VIEW_NONE) {
-		struct flag *f = &a->flags[i];
+/* The board's descriptor for a few flags in a row. */
+struct opened {
+	uint32_t board;
+	int fd;
+};
+
+static bool open_for(struct agent *a, struct board *b, struct opened *o)
+{
+	uint32_t board = (uint32_t)(b - a->boards);
+
+	if (o->board == board)
+		return true;
+	close_fd(o->fd);
+	o->fd = board_open(a, b);
+	o->board = o->fd < 0 ? VIEW_NONE : board;
+	if (o->fd < 0)
+		board_look_soon(a, b);
+	return o->fd >= 0;
+}
+
+void flag_flush(struct agent *a, unsigned most)
+{
+	struct opened o = {.board = VIEW_NONE, .fd = -1};
+
+	/* what is marked meanwhile is for the next time */
+	for (uint32_t last = a->dirty_tail;
+		a->dirty != VIEW_NONE && most > 0 && a->own_n < FLAG_OWN_WINDOW; most--) {
+		struct flag *f = &a->flags[a->dirty];
 		struct board *b = flag_board(a, f);
+		bool end = a->dirty == last;
 		int r;
 
-		i = f->next_dirty;
+		a->dirty = f->next_dirty;
 		f->dirty &= (uint8_t)~DIRTY_LISTED;
-		if (!b->usable || b->released || !f->adopted)
-			continue; /* its bits stay; the board's return marks all */
-		if (a->own_n >= OWN_WINDOW && f->place == PLACE_NONE) {
-			flag_mark(a, f, 0); /* when answers have come */
-			continue;
-		}
-		if (board != flag_action(a, f)->board) {
-			close_fd(dirfd);
-			dirfd = board_open(a, b);
-			board = flag_action(a, f)->board;
-			if (dirfd < 0) {
-				board = VIEW_NONE;
-				board_look_soon(a, b);
-				continue;
-			}
-		}
-		r = flag_flush_one(a, f, dirfd);
-		if (r < 0)
-			trouble_flag(a, f, r);
+		flag_flush_run(a, f);
+		if (b->usable && !b->released && f->adopted && open_for(a, b, &o)) {
+			r = flag_flush_one(a, f, o.fd);
+			if (r < 0)
+				trouble_flag(a, f, r);
+		} /* else its bits stay; the board's return marks all */
+		if (end)
+			break;
 	}
+	close_fd(o.fd);
 }
 
 static void own_answer_flag(struct agent *a, struct flag *f, const struct exec_result *answer)

@@ -16,6 +16,8 @@
 
 #include "agent/agent.h"
 
+#define FLAG_OWN_WINDOW 256 /* questions under way: each may hold a descriptor in the queue */
+
 /* DIRTY_ bits: what flag_flush() must do. */
 void flag_mark(struct agent *a, struct flag *f, unsigned dirty);
 void flag_set_state(struct agent *a, struct flag *f, enum state s);
@@ -33,8 +35,9 @@ void flag_gone(struct agent *a, struct flag *f);
 /* Takes the file away, if it is still there, and its row: the action is no more. */
 void flag_remove(struct agent *a, struct flag *f, int dirfd, const char *name);
 
-/* Makes, renames, writes what is dirty.  Rows go into the open transaction. */
-void flag_flush(struct agent *a);
+/* Makes, renames, writes what is dirty, in the order in which it became so, at most MOST flags.
+ * Rows go into the open transaction. */
+void flag_flush(struct agent *a, unsigned most);
 /* An answer to EXEC_OWN. */
 void flag_own_answer(struct agent *a, const struct exec_result *answer);
 

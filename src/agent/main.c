@@ -139,8 +139,7 @@ static int on_post(sd_event_source *s, void *userdata)
 		struct view *v = steal_ptr(&a->next_view);
 		reload_view(a, v, a->next_generation);
 	}
-	agent_turn_end(a);
-	return 0;
+	return agent_after_event(a);
 }
 
 static void use_descriptors(struct agent *a)
@@ -187,7 +186,7 @@ static void agent_init(struct agent *a)
 {
 	int r;
 
-	a->dirty = a->looks = a->looks_tail = VIEW_NONE;
+	a->dirty = a->dirty_tail = a->looks = a->looks_tail = VIEW_NONE;
 	TAILQ_INIT(&a->holding);
 	TAILQ_INIT(&a->active);
 	TAILQ_INIT(&a->waiting);
@@ -195,6 +194,8 @@ static void agent_init(struct agent *a)
 	r = sd_event_default(&a->event);
 	if (r >= 0)
 		r = sd_event_add_post(a->event, &a->post, on_post, a);
+	if (r >= 0)
+		r = agent_flush_source(a);
 	if (r >= 0)
 		r = channel_new(a->event, EXECUTOR_FD, exec_from_executor, EXEC_TYPE_MAX_,
 			on_executor, a, &a->executor);
@@ -235,7 +236,8 @@ int main(int argc, char *argv[])
 	open_store(&agent);
 	agent_init(&agent);
 	r = sd_event_loop(agent.event);
-	agent_turn_end(&agent);
+	for (size_t i = 0; i <= agent.n_flags && agent.dirty != VIEW_NONE; i++)
+		agent_flush(&agent);
 	watch_free(agent.watch);
 	control_free(agent.control);
 	store_close(agent.store);

@@ -50,7 +50,7 @@ static void new_arrays(struct agent *a, struct view *v, uint64_t generation)
 	a->bases = zalloc(a->n_bases, sizeof(*a->bases));
 	a->boards = zalloc(a->n_boards, sizeof(*a->boards));
 	a->flags = zalloc(a->n_flags, sizeof(*a->flags));
-	a->dirty = a->looks = a->looks_tail = VIEW_NONE;
+	a->dirty = a->dirty_tail = a->looks = a->looks_tail = VIEW_NONE;
 	for (size_t i = 0; i < a->n_bases; i++)
 		a->bases[i].fd = a->bases[i].staging_fd = -1;
 	for (size_t i = 0; i < a->n_flags; i++) {

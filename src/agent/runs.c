@@ -101,6 +101,7 @@ void runs_start(struct agent *a, struct live *l)
 	r = channel_send(a->executor, &m, sizeof(m), NULL, 0);
 	if (r < 0)
 		log_fatal(71, "the executor cannot be reached: %s", strerror(-r));
+	agent_started(a);
 	activate(a, l);
 	if (l->n_starts < l->starts_size)
 		l->starts[l->n_starts++] = now_realtime();
