@@ -11,6 +11,7 @@
 #include "common/text.h"
 
 #include <errno.h>
+#include <sched.h>
 #include <search.h>
 #include <stdio.h>
 #include <string.h>
@@ -101,6 +102,7 @@ void runs_start(struct agent *a, struct live *l)
 	r = channel_send(a->executor, &m, sizeof(m), NULL, 0);
 	if (r < 0)
 		log_fatal(71, "the executor cannot be reached: %s", strerror(-r));
+	(void)sched_yield(); /* the executor was woken on this processor: it goes first */
 	agent_started(a);
 	activate(a, l);
 	if (l->n_starts < l->starts_size)

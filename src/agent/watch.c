@@ -73,7 +73,9 @@ static int feed_add(
 	}
 	f->boards[f->n] = board;
 	f->kinds[f->n] = (uint8_t)kind;
-	buf_addf(list, "%u %s", f->n++, path);
+	/* only a drop folder waits for files to be closed; a flag is closed each time it is used up
+	 */
+	buf_addf(list, "%u%s %s", f->n++, kind == LOOK_DROPS ? "" : "q", path);
 	return buf_addc(list, '\0');
 }
 

@@ -14,12 +14,13 @@
  * One entry of at most SIZE bytes at DATA; the bytes it takes, or 0 with *RET_WHY.  A path that
  * ends in a slash is refused: IN_DONT_FOLLOW would follow a symlink there.
  */
-static size_t parse_entry(const char *data, size_t size, uint32_t *ret_number,
-	const char **ret_path, const char **ret_why)
+static size_t parse_entry(
+	const char *data, size_t size, struct list_entry *ret, const char **ret_why)
 {
 	const char *nul = memchr(data, '\0', size);
 	const char *p = data;
 	uint64_t number = 0;
+	bool quiet;
 
 	if (!nul) {
 		*ret_why = "does not end in NUL";
@@ -27,6 +28,8 @@ static size_t parse_entry(const char *data, size_t size, uint32_t *ret_number,
 	}
 	for (; *p >= '0' && *p <= '9' && number <= UINT32_MAX; p++)
 		number = number * 10 + (uint64_t)(*p - '0');
+	quiet = p > data && *p == 'q';
+	p += quiet;
 	if (p == data || number > UINT32_MAX || *p != ' ') {
 		*ret_why = "does not begin with a 32-bit number and a space";
 		return 0;
@@ -36,19 +39,18 @@ static size_t parse_entry(const char *data, size_t size, uint32_t *ret_number,
 		*ret_why = "has no absolute path without a slash at its end";
 		return 0;
 	}
-	*ret_number = (uint32_t)number;
-	*ret_path = p;
+	*ret = (struct list_entry){.number = (uint32_t)number, .quiet = quiet, .path = p};
 	return (size_t)(nul - data) + 1;
 }
 
 static int check(struct list *l, char *why, size_t why_size)
 {
-	const char *path, *reason;
-	uint32_t number;
+	const char *reason;
+	struct list_entry entry;
 
 	l->n = 0;
 	for (size_t at = 0, used; at < l->size; at += used) {
-		used = parse_entry(l->data + at, l->size - at, &number, &path, &reason);
+		used = parse_entry(l->data + at, l->size - at, &entry, &reason);
 		if (used == 0) {
 			(void)snprintf(
 				why, why_size, "entry %u at byte %zu %s", l->n + 1, at, reason);
@@ -104,14 +106,14 @@ void list_unmap(struct list *l)
 	*l = (struct list){0};
 }
 
-bool list_next(const struct list *l, size_t *at, uint32_t *ret_number, const char **ret_path)
+bool list_next(const struct list *l, size_t *at, struct list_entry *ret)
 {
 	const char *why;
 	size_t used;
 
 	if (*at >= l->size)
 		return false;
-	used = parse_entry(l->data + *at, l->size - *at, ret_number, ret_path, &why);
+	used = parse_entry(l->data + *at, l->size - *at, ret, &why);
 	*at += used;
 	return used > 0;
 }

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * The list of directories that the agent hands over: a sealed memfd, for each directory a decimal
- * number, a space, the absolute path, NUL (wire/watch.h).
+ * number, a 'q' where it is to be watched quietly, a space, the absolute path, NUL (wire/watch.h).
  *
  *	list_map(WATCH_LIST_FD, &list, why, sizeof(why));	the whole of it is checked here
  *	size_t at = 0;
- *	while (list_next(&list, &at, &number, &path))
+ *	while (list_next(&list, &at, &entry))
  *		...						paths live until list_unmap()
  *	list_unmap(&list);
  *
@@ -24,6 +24,12 @@ struct list {
 	uint32_t n; /* directories */
 };
 
+struct list_entry {
+	uint32_t number;
+	bool quiet; /* that a file was written and closed is no news */
+	const char *path;
+};
+
 /*
  * Maps FD (which stays the caller's).  The list must be sealed against shrinking and writing, or
  * whoever holds it could pull the pages away from under us, or change a path between check and use.
@@ -34,6 +40,6 @@ int list_map(int fd, struct list *ret, char *why, size_t why_size);
 void list_unmap(struct list *l);
 
 /* The entry at *AT, and moves on; false at the end. */
-bool list_next(const struct list *l, size_t *at, uint32_t *ret_number, const char **ret_path);
+bool list_next(const struct list *l, size_t *at, struct list_entry *ret);
 
 #endif

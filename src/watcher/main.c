@@ -87,17 +87,17 @@ static void end_if_failed(int result)
 
 static void watch_all(const struct list *list, struct batch *b)
 {
-	uint32_t number, slot;
-	const char *path;
+	struct list_entry e;
+	uint32_t slot;
 	size_t at = 0;
 
-	while (list_next(list, &at, &number, &path)) {
-		int r = watches_add(path, &slot);
+	while (list_next(list, &at, &e)) {
+		int r = watches_add(e.path, e.quiet, &slot);
 
 		if (r == 0)
-			r = batch_name(b, slot, number);
+			r = batch_name(b, slot, e.number);
 		if (r < 0)
-			end_if_failed(batch_record(b, WATCH_PIPE_FD, WATCH_FAILED, number, -r));
+			end_if_failed(batch_record(b, WATCH_PIPE_FD, WATCH_FAILED, e.number, -r));
 	}
 	end_if_failed(batch_record(b, WATCH_PIPE_FD, WATCH_READY, 0, 0));
 	end_if_failed(batch_send(b, WATCH_PIPE_FD));

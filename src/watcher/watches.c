@@ -10,8 +10,7 @@
 
 /* Never IN_OPEN, IN_ACCESS, IN_ATTRIB or IN_MODIFY: mere browsing through smbd makes those. */
 #define WATCH_EVENTS \
-	(IN_DELETE | IN_MOVED_FROM | IN_MOVED_TO | IN_CREATE | IN_CLOSE_WRITE | IN_DELETE_SELF | \
-		IN_MOVE_SELF)
+	(IN_DELETE | IN_MOVED_FROM | IN_MOVED_TO | IN_CREATE | IN_DELETE_SELF | IN_MOVE_SELF)
 /* Who may write in an object's directory can put a symlink in the place of its Run. */
 #define WATCH_HOW (IN_ONLYDIR | IN_DONT_FOLLOW)
 #define WATCH_END (IN_DELETE_SELF | IN_MOVE_SELF | IN_UNMOUNT | IN_IGNORED)
@@ -37,12 +36,13 @@ static int watch_descriptor(const char *path)
 	return wd >= 0 ? wd : inotifytools_wd_from_filename(path);
 }
 
-int watches_add(const char *path, uint32_t *ret_slot)
+int watches_add(const char *path, bool quiet, uint32_t *ret_slot)
 {
+	int events = WATCH_EVENTS | WATCH_HOW | (quiet ? 0 : IN_CLOSE_WRITE);
 	int wd;
 
 	errno = 0;
-	if (!inotifytools_watch_file(path, WATCH_EVENTS | WATCH_HOW))
+	if (!inotifytools_watch_file(path, events))
 		return -(inotifytools_error() ?: errno ?: EIO);
 	wd = watch_descriptor(path);
 	if (wd <= 0)

@@ -30,11 +30,12 @@ enum news {
 int watches_open(void);
 
 /*
- * Watches the directory PATH, which must be one itself and not a symlink to one.  0 and its slot,
+ * Watches the directory PATH, which must be one itself and not a symlink to one; QUIET: not for
+ * files that were written and closed.  0 and its slot,
  * or -errno: -ENOSPC out of watches, -ENOTDIR not a directory.  The same directory under a second
  * path gets the slot that it has.
  */
-int watches_add(const char *path, uint32_t *ret_slot);
+int watches_add(const char *path, bool quiet, uint32_t *ret_slot);
 
 /* The next event; with WAIT blocks until there is one, otherwise NEWS_NONE.  -errno when inotify
  * itself fails. */

@@ -110,6 +110,20 @@ def test_one_record_for_many_events(board):
         assert w.read() == [LOOK_7]
 
 
+def test_a_quiet_directory_says_nothing_of_closed_files(board):
+    """The agent closes a flag each time it is used up, and need not hear of it."""
+    entries = f"7q {board}".encode() + b"\0" + f"8 {board / 'Run'}".encode() + b"\0"
+    for folder in (board, board / "Run"):
+        (folder / "there.txt").write_text("")
+    with Watcher(entries) as w:
+        w.ready()
+        (board / "there.txt").write_text("more")
+        (board / "Run" / "there.txt").write_text("more")
+        assert w.read() == [Record(LOOK, 0, 8)]
+        act_delete(board)
+        assert w.read() == [LOOK_7]
+
+
 def test_order_of_first_events(board):
     names = ["f", "b", "d", "a", "e", "c"]
     for name in names:
