@@ -15,8 +15,13 @@
 #define FILE_MODE   0600
 #define GONE_PREFIX ".gone-"
 
-static const char *const files[] = {CLAIM_STATUS, CLAIM_OUTPUT, CLAIM_ALIVE, CLAIM_STARTED,
-	CLAIM_RESULT, CLAIM_RESULT_NEW, CLAIM_PLAN, CLAIM_STOP};
+static const char *const files[] = {CLAIM_STATUS, CLAIM_OUTPUT, CLAIM_ALIVE, CLAIM_STOP};
+
+_Static_assert(sizeof(struct claim_status) <= CLAIM_PLAN_AT, "the status fits");
+_Static_assert(CLAIM_PLAN_AT + sizeof(struct claim_plan) <= CLAIM_STARTED_AT, "the plan fits");
+_Static_assert(CLAIM_STARTED_AT + CLAIM_STARTED_SIZE <= CLAIM_RESULT_AT, "started fits");
+_Static_assert(CLAIM_RESULT_AT % 512 == 0 && sizeof(struct claim_result) <= 512,
+	"the result lies in one sector");
 
 void claim_close_fds(struct claim_fds *fds)
 {
@@ -36,42 +41,30 @@ static void remove_directory(int runs, const char *name)
 	(void)unlinkat(runs, name, AT_REMOVEDIR);
 }
 
-/* A new file with SIZE bytes in it, so that a disk that fills up later can't take them away. */
-static int make_file(int dir, const char *name, const void *data, size_t size)
+/* The block of a run that has not begun: all of it on the disk's account from now on. */
+static int write_block(int status, const char *id)
 {
-	_cleanup_close_ int fd =
-		openat(dir, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, FILE_MODE);
+	char block[CLAIM_BLOCK] = {0};
+	struct claim_status s = {.percent = UINT32_MAX};
+	struct claim_plan plan = {.version = CLAIM_VERSION};
 
-	if (fd < 0)
-		return -errno;
-	return size ? write_all(fd, data, size) : 0;
+	snprintf(plan.id, sizeof(plan.id), "%s", id);
+	memcpy(block + CLAIM_PLAN_AT, &plan, sizeof(plan));
+	if (pwrite(status, block, sizeof(block), 0) != (ssize_t)sizeof(block))
+		return errno ? -errno : -ENOSPC;
+	return claim_status_write(status, &s);
 }
 
 static int make_files(int dir, const char *id)
 {
-	static const char zeros[CLAIM_STARTED_SIZE + sizeof(struct claim_result)];
-	struct claim_status status = {.percent = UINT32_MAX};
-	struct claim_plan plan = {.version = CLAIM_VERSION};
-	int fd, r;
+	const int flags = O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW;
+	_cleanup_close_ int output = openat(dir, CLAIM_OUTPUT, flags, FILE_MODE);
+	_cleanup_close_ int status = -1;
 
-	snprintf(plan.id, sizeof(plan.id), "%s", id);
-	r = make_file(dir, CLAIM_OUTPUT, NULL, 0);
-	if (r == 0)
-		r = make_file(dir, CLAIM_STARTED, zeros, CLAIM_STARTED_SIZE);
-	if (r == 0)
-		r = make_file(dir, CLAIM_RESULT_NEW, zeros, sizeof(struct claim_result));
-	if (r == 0)
-		r = make_file(dir, CLAIM_PLAN, &plan, sizeof(plan));
-	if (r == 0 && mkfifoat(dir, CLAIM_ALIVE, FILE_MODE) < 0)
-		r = -errno;
-	if (r < 0)
-		return r;
-	fd = openat(dir, CLAIM_STATUS, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, FILE_MODE);
-	if (fd < 0)
+	if (output < 0 || mkfifoat(dir, CLAIM_ALIVE, FILE_MODE) < 0)
 		return -errno;
-	r = claim_status_write(fd, &status);
-	close(fd);
-	return r;
+	status = openat(dir, CLAIM_STATUS, flags, FILE_MODE);
+	return status < 0 ? -errno : write_block(status, id);
 }
 
 int claim_prepare(int runs, const char *id, int *ret_dir, struct claim_fds *ret)
@@ -117,31 +110,12 @@ static bool is_mine_alone(int fd)
 	return fcntl(fd, F_SETLEASE, F_UNLCK) == 0;
 }
 
-static int write_again(int dir, const char *name, const void *data, size_t size)
-{
-	_cleanup_close_ int fd = openat(dir, name, O_WRONLY | O_CLOEXEC | O_NOFOLLOW);
-
-	return fd < 0 ? -errno : write_all(fd, data, size);
-}
-
 /* All files as make_files() leaves them. */
 static int renew_files(int dir, const char *id, int status, int output)
 {
-	static const char zeros[CLAIM_STARTED_SIZE];
-	struct claim_status s = {.percent = UINT32_MAX};
-	struct claim_plan plan = {.version = CLAIM_VERSION};
-	int r;
-
-	snprintf(plan.id, sizeof(plan.id), "%s", id);
-	if (ftruncate(output, 0) < 0 || renameat(dir, CLAIM_RESULT, dir, CLAIM_RESULT_NEW) < 0 ||
-		(unlinkat(dir, CLAIM_STOP, 0) < 0 && errno != ENOENT))
+	if (ftruncate(output, 0) < 0 || (unlinkat(dir, CLAIM_STOP, 0) < 0 && errno != ENOENT))
 		return -errno;
-	r = claim_status_write(status, &s);
-	if (r == 0)
-		r = write_again(dir, CLAIM_STARTED, zeros, sizeof(zeros));
-	if (r == 0)
-		r = write_again(dir, CLAIM_PLAN, &plan, sizeof(plan));
-	return r;
+	return write_block(status, id);
 }
 
 int claim_recycle(int runs, const struct token *token, char *ret_id)
@@ -155,7 +129,7 @@ int claim_recycle(int runs, const struct token *token, char *ret_id)
 		return dir;
 	status = openat(dir, CLAIM_STATUS, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
 	output = openat(dir, CLAIM_OUTPUT, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
-	if (status < 0 || output < 0 || claim_read_plan(dir, &plan) < 0 || !*plan.id ||
+	if (status < 0 || output < 0 || claim_read_plan(dir, token, &plan) < 0 || !*plan.id ||
 		!is_mine_alone(status) || !is_mine_alone(output))
 		return claim_remove(runs, token);
 	snprintf(name, sizeof(name), CLAIM_READY_PREFIX "%s", plan.id);
@@ -202,26 +176,44 @@ int claim_open_fds(int dir, struct claim_fds *ret)
 	return r;
 }
 
-/* In place: the file has the room. */
-int claim_write_plan(int dir, const struct claim_plan *p)
+/* A part of the block, written in place or read. */
+static int write_part(int dir, off_t at, const void *data, size_t size)
 {
-	_cleanup_close_ int fd = openat(dir, CLAIM_PLAN, O_WRONLY | O_CLOEXEC | O_NOFOLLOW);
+	_cleanup_close_ int fd = openat(dir, CLAIM_STATUS, O_WRONLY | O_CLOEXEC | O_NOFOLLOW);
 
-	return fd < 0 ? -errno : write_all(fd, p, sizeof(*p));
+	if (fd < 0 || pwrite(fd, data, size, at) < 0)
+		return -errno;
+	return 0;
 }
 
-int claim_read_plan(int dir, struct claim_plan *ret)
+static int read_part(int dir, off_t at, void *data, size_t size)
 {
-	_cleanup_close_ int fd = openat(dir, CLAIM_PLAN, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	_cleanup_close_ int fd = openat(dir, CLAIM_STATUS, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+
+	return fd < 0 ? -errno : pread_all(fd, data, size, at);
+}
+
+int claim_write_plan(int dir, const struct claim_plan *p)
+{
+	return write_part(dir, CLAIM_PLAN_AT, p, sizeof(*p));
+}
+
+int claim_read_plan(int dir, const struct token *token, struct claim_plan *ret)
+{
 	struct claim_plan p;
-	int r = fd < 0 ? -errno : pread_all(fd, &p, sizeof(p), 0);
+	int r = read_part(dir, CLAIM_PLAN_AT, &p, sizeof(p));
 
 	if (r < 0)
 		return r;
 	if (p.version != CLAIM_VERSION)
 		return -EBADMSG;
 	p.id[sizeof(p.id) - 1] = p.boot[sizeof(p.boot) - 1] = '\0';
-	*ret = p;
+	if (token_equal(&p.token, token)) {
+		*ret = p;
+	} else {
+		*ret = (struct claim_plan){.version = CLAIM_VERSION};
+		memcpy(ret->id, p.id, sizeof(p.id));
+	}
 	return 0;
 }
 
@@ -244,14 +236,15 @@ enum stop_reason claim_read_stop(int dir)
 	return byte == STOP_TIMEOUT ? STOP_TIMEOUT : STOP_CANCEL;
 }
 
-int claim_read_result(int dir, struct run_end *ret)
+int claim_read_result(int dir, const struct token *token, struct run_end *ret)
 {
-	_cleanup_close_ int fd = openat(dir, CLAIM_RESULT, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
 	struct claim_result result;
-	int r = fd < 0 ? -errno : pread_all(fd, &result, sizeof(result), 0);
+	int r = read_part(dir, CLAIM_RESULT_AT, &result, sizeof(result));
 
 	if (r < 0)
 		return r;
+	if (result.version == 0 || !token_equal(&result.token, token))
+		return -ENOENT;
 	if (result.version != CLAIM_VERSION)
 		return -EBADMSG;
 	result.end.where[sizeof(result.end.where) - 1] = '\0';
@@ -270,14 +263,10 @@ void claim_finish_end(struct run_end *end, enum stop_reason stop, const uint8_t 
 
 bool claim_read_prey(int dir, struct prey *ret)
 {
-	_cleanup_close_ int fd = openat(dir, CLAIM_STARTED, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-	char text[CLAIM_STARTED_SIZE + 1];
-	ssize_t n = fd < 0 ? -1 : read(fd, text, CLAIM_STARTED_SIZE);
+	char text[CLAIM_STARTED_SIZE + 1] = "";
 
-	if (n <= 0)
-		return false;
-	text[n] = '\0';
-	return prey_parse(text, boot_id(), ret);
+	return read_part(dir, CLAIM_STARTED_AT, text, CLAIM_STARTED_SIZE) == 0 &&
+	       prey_parse(text, boot_id(), ret);
 }
 
 /*

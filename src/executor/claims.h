@@ -24,7 +24,6 @@
 #include <stdint.h>
 
 #define CLAIM_READY_PREFIX ".ready-"
-#define CLAIM_PLAN         "plan"
 #define CLAIM_ID_MAX       16 /* with NUL: names the cgroup and the notification socket */
 
 /* What an executor that adopts the run must know.  Written empty but for id when prepared, whole
@@ -34,6 +33,7 @@ struct claim_plan {
 	uint32_t leftovers; /* enum leftovers */
 	char id[CLAIM_ID_MAX];
 	char boot[40];
+	struct token token; /* whose plan it is; the block may have been another run's before */
 	uint64_t run;
 	int64_t claimed;   /* us since 1970; 0: the rest is not known */
 	uint64_t deadline; /* us, CLOCK_MONOTONIC of that boot; UINT64_MAX: none */
@@ -63,11 +63,12 @@ int claim_open_fds(int dir, struct claim_fds *ret);
 void claim_close_fds(struct claim_fds *fds);
 
 int claim_write_plan(int dir, const struct claim_plan *p);
-int claim_read_plan(int dir, struct claim_plan *ret);
+/* Of TOKEN; when that is not written yet, all but id is zero. */
+int claim_read_plan(int dir, const struct token *token, struct claim_plan *ret);
 int claim_write_stop(int dir, enum stop_reason reason);
 enum stop_reason claim_read_stop(int dir);
 /* -ENOENT: has none. */
-int claim_read_result(int dir, struct run_end *ret);
+int claim_read_result(int dir, const struct token *token, struct run_end *ret);
 /* Completes what the runner can't know. */
 void claim_finish_end(struct run_end *end, enum stop_reason stop, const uint8_t success[32]);
 /* Whom to kill, by `started`; false: nothing was started in this boot. */

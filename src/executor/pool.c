@@ -43,7 +43,8 @@ static int start_nursery(struct pool *p)
 
 int pool_open(struct pool *p, const struct places *places, const struct cgroups *cgroups)
 {
-	*p = (struct pool){.places = places, .cgroups = cgroups, .nursery_socket = -1};
+	*p = (struct pool){
+		.places = places, .cgroups = cgroups, .nursery_socket = -1, .last_uid = geteuid()};
 	p->spares = calloc(SPARES_MAX, sizeof(*p->spares));
 	return p->spares ? start_nursery(p) : -ENOMEM;
 }
@@ -127,6 +128,10 @@ static int make_notify(const struct pool *p, struct ready *r)
 	if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_PASSCRED, &on, sizeof(on)) < 0 ||
 		fchmod(fd, 0600) < 0 || bind(fd, (struct sockaddr *)&a, sizeof(a)) < 0)
 		return -errno;
+	r->notify_uid = geteuid();
+	if (p->last_uid != r->notify_uid && fchownat(p->places->notify, r->id, p->last_uid,
+						    (gid_t)-1, AT_SYMLINK_NOFOLLOW) == 0)
+		r->notify_uid = p->last_uid;
 	return steal_fd(&fd);
 }
 

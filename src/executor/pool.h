@@ -25,6 +25,7 @@ struct ready {
 	int socket;       /* to the runner */
 	int cgroup;       /* or -1 */
 	char notify[108]; /* path of its socket, or "" when that is too long */
+	uid_t notify_uid; /* whose it is: that of the last run, who may be that of the next */
 	struct claim_fds fds;
 };
 
@@ -37,6 +38,7 @@ struct pool {
 	size_t n, wanted;
 	char (*spares)[CLAIM_ID_MAX]; /* directories that can be prepared again; owned */
 	size_t n_spares;
+	uid_t last_uid;
 	uint64_t bounding; /* capabilities that some command needs in its bounding set */
 };
 

@@ -80,7 +80,7 @@ static void run_over(struct run *r, struct run_end *end)
 static void read_end(struct run *r, int dir, struct run_end *ret)
 {
 	struct run_end end = {.kind = END_INTERRUPTED};
-	int error = claim_read_result(dir, &end);
+	int error = claim_read_result(dir, &r->token, &end);
 
 	if (error < 0 && error != -ENOENT)
 		log_error("claim of run %llu: result: %s", (unsigned long long)r->plan.run,
@@ -262,7 +262,7 @@ static bool was_never_born(const struct run *r)
 	dir = claim_open(r->runs->places->runs, &r->token);
 	if (dir < 0 || claim_open_fds(dir, &fds) < 0)
 		return false;
-	dead = !claim_is_alive(fds.alive) && claim_read_result(dir, &end) == -ENOENT;
+	dead = !claim_is_alive(fds.alive) && claim_read_result(dir, &r->token, &end) == -ENOENT;
 	claim_close_fds(&fds);
 	return dead;
 }
@@ -285,9 +285,9 @@ enum claim_state claim_end(
 	struct claim_plan plan = {0};
 	struct run_end end = {.kind = END_INTERRUPTED};
 	char hex[TOKEN_HEX + 1];
-	int error = claim_read_result(dir, &end);
+	int error = claim_read_result(dir, token, &end);
 
-	if (claim_read_plan(dir, &plan) < 0)
+	if (claim_read_plan(dir, token, &plan) < 0)
 		plan = (struct claim_plan){0};
 	if (plan.claimed == 0)
 		plan.success[0] = 1; /* it ended before its plan was written: 0 is a success */
@@ -318,7 +318,7 @@ bool runs_adopt(struct runs *rs, const struct token *token)
 		claim_close_fds(&fds);
 		return false;
 	}
-	if (claim_read_plan(dir, &plan) < 0)
+	if (claim_read_plan(dir, token, &plan) < 0)
 		plan = (struct claim_plan){0};
 	if (strcmp(plan.boot, boot_id()) != 0) {
 		/* Its executor died between the start and the plan, which has the id only. */

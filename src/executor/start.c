@@ -84,6 +84,7 @@ static enum start_result prepare(struct executor *x, struct start *s)
 		return fail(s, r, "can't prepare a run");
 	f.notify = *s->ready.notify ? s->ready.notify : NULL;
 	r = specify(&s->order, &f, &s->specified, s->answer.why, sizeof(s->answer.why));
+	s->specified.spec.token = s->request->token;
 	if (s->ready.cgroup >= 0)
 		s->specified.spec.flags |= SPEC_CGROUP;
 	buf_reset(&x->spec);
@@ -117,6 +118,7 @@ static void give(struct executor *x, struct start *s)
 	const struct spec *spec = &s->specified.spec;
 	const char *why = NULL;
 
+	x->pool.last_uid = spec->uid;
 	if (x->id.privileged && spec->uid != 0 && *s->ready.notify &&
 		fchownat(x->places.notify, s->ready.id, spec->uid, spec->gid, AT_SYMLINK_NOFOLLOW) <
 			0)
@@ -155,6 +157,7 @@ static void enter(struct executor *x, struct start *s)
 	const struct how *how = s->order.action->how;
 	struct claim_plan plan = {
 		.version = CLAIM_VERSION,
+		.token = s->request->token,
 		.leftovers = how->leftovers,
 		.run = s->request->run,
 		.claimed = s->answer.claimed,

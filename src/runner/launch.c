@@ -254,7 +254,8 @@ static CHILD int child_started(struct launch *l)
 
 	for (size_t i = 10; i-- > 0; pid /= 10)
 		l->started[l->started_pid + i] = (char)('0' + pid % 10);
-	return syscall(SYS_pwrite64, l->started_fd, l->started, l->started_len, 0) < 0 ? -1 : 0;
+	return (int)syscall(
+		SYS_pwrite64, l->status, l->started, l->started_len, (off_t)CLAIM_STARTED_AT);
 }
 
 /* 0, 1 and 2, a script's text on 3, and nothing else: all others were opened close-on-exec, and

@@ -30,10 +30,10 @@ struct launch_failure {
 
 struct launch {
 	const struct spec *spec;
-	int output;     /* write end of the pipe: the command's stdout and stderr */
-	int started_fd; /* the claim's `started` */
-	int cgroup;     /* directory, or -1 */
-	int script;     /* or -1 */
+	int output; /* write end of the pipe: the command's stdout and stderr */
+	int status; /* the claim's `status`: where it notes what was started */
+	int cgroup; /* directory, or -1 */
+	int script; /* or -1 */
 	pid_t runner;
 	uint64_t runner_ticks;          /* when it was started */
 	uint64_t drop;                  /* capabilities to drop from the bounding set */

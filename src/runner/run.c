@@ -29,7 +29,7 @@ struct run {
 	struct run_fds fds;
 	struct launch launch;
 	struct spec *spec;
-	int status, started, alive, result; /* the claim's files */
+	int status, alive; /* the claim's files */
 	int output_fd;
 	int pipe[2];
 	int sigchld;
@@ -73,16 +73,14 @@ static int prepare(struct run *r, uint64_t bounding)
 	r->sigchld = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 	r->status = openat(dir, CLAIM_STATUS, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
 	r->output_fd = openat(dir, CLAIM_OUTPUT, O_WRONLY | O_CLOEXEC | O_NOFOLLOW);
-	r->started = openat(dir, CLAIM_STARTED, O_WRONLY | O_CLOEXEC | O_NOFOLLOW);
-	r->result = openat(dir, CLAIM_RESULT_NEW, O_WRONLY | O_CLOEXEC | O_NOFOLLOW);
 	/* The executor holds the reading end. */
 	r->alive = openat(dir, CLAIM_ALIVE, O_WRONLY | O_NONBLOCK | O_CLOEXEC | O_NOFOLLOW);
-	if (r->sigchld < 0 || r->status < 0 || r->output_fd < 0 || r->started < 0 ||
-		r->result < 0 || r->alive < 0 || pipe2(r->pipe, O_CLOEXEC) < 0)
+	if (r->sigchld < 0 || r->status < 0 || r->output_fd < 0 || r->alive < 0 ||
+		pipe2(r->pipe, O_CLOEXEC) < 0)
 		return -errno;
 	error = launch_init(&r->launch, bounding);
 	r->launch.output = r->pipe[1];
-	r->launch.started_fd = r->started;
+	r->launch.status = r->status;
 	r->progress.percent = UINT32_MAX;
 	*r->message = 0; /* copied from the nursery by the first touch: now, not when it matters */
 	return error;
@@ -138,8 +136,8 @@ static void start(struct run *r)
 		r->end.end.started = 0;
 		snprintf(r->end.end.where, sizeof(r->end.end.where), "%s", f->step);
 	}
-	close_all((int *[]){&r->pipe[1], &r->started, &r->launch.cgroup, &r->launch.script,
-		&r->fds.socket, NULL});
+	close_all(
+		(int *[]){&r->pipe[1], &r->launch.cgroup, &r->launch.script, &r->fds.socket, NULL});
 	output_init(&r->output, r->output_fd, r->spec->output_limit);
 	r->dirty = true;
 }
@@ -265,24 +263,20 @@ static void watch(struct run *r)
 	}
 }
 
-/* Durable, then visible; `alive` hangs up when it can be read.  That the new name is durable too is
- * for the agent to see to, which syncs its history before it gives the claim up: until then a lost
- * name says "interrupted, it may have run", which is true. */
+/* The result is durable before `alive` hangs up. */
 static void finish(struct run *r)
 {
-	int dir = r->fds.claim;
-
 	take_rest(r);
 	progress_receive(&r->progress, r->fds.notify, r->spec->uid, r->main);
 	write_status(r);
 	r->end.version = CLAIM_VERSION;
 	if (r->end.end.ended == 0)
 		r->end.end.ended = (int64_t)usec(CLOCK_REALTIME);
-	if (pwrite(r->result, &r->end, sizeof(r->end), 0) == sizeof(r->end)) {
-		(void)fdatasync(r->result);
-		(void)renameat(dir, CLAIM_RESULT_NEW, dir, CLAIM_RESULT);
-	}
-	close_all((int *[]){&r->status, &r->output_fd, &r->result, &r->fds.notify, NULL});
+	r->end.token = r->spec->token;
+	if (pwrite(r->status, &r->end, sizeof(r->end), CLAIM_RESULT_AT) < 0 ||
+		fdatasync(r->status) < 0)
+		dprintf(STDERR_FILENO, "flagman-runner: result: %s\n", strerror(errno));
+	close_all((int *[]){&r->status, &r->output_fd, &r->fds.notify, NULL});
 	close_all((int *[]){&r->alive, NULL});
 	close_all((int *[]){&r->fds.claim, NULL});
 }

@@ -2,12 +2,14 @@
 /*
  * The claim: <state>/runs/<token>/, a directory of the executor's.
  *
- *	status   struct claim_status, rewritten in place by the runner
+ *	status   one block of 4 KiB; at its beginning struct claim_status, rewritten in place by the
+ *		 runner.  Behind it, for the executor and the runner alone (spec.h has the places):
+ *		 what an adopting executor must know; "<boot-id> <pid> <start time> ..." of what
+ *		 was started, written just before exec; struct claim_result, written last and
+ *		 synced.  One file, because making files is most of what a claim costs.
  *	output   what the command wrote: a head, then a ring for the tail
  *	alive    a FIFO that the runner holds open; a byte in it says "look", its hang-up "I ended"
- *	started  empty until just before exec; then "<boot-id> <pid> <start time>\n": the session to
- *kill plan     what an adopting executor must know: struct claim_plan stop     exists when it was
- *told to stop; one byte, enum stop_reason result   struct claim_result; temporary, fsync, rename
+ *	stop     exists when it was told to stop; one byte, enum stop_reason
  *
  * Making the directory is the claim (mkdir or a rename that may not replace): it succeeds once.
  * The executor passes the agent descriptors of status, output (read-only) and alive.
@@ -36,9 +38,10 @@ struct claim_status {
 };
 
 struct claim_result {
-	uint32_t version;
+	uint32_t version; /* 0: it has none */
 	uint32_t pad;
 	struct run_end end; /* stop and success are the executor's to fill */
+	struct token token; /* whose result it is: the block may have been another run's before */
 };
 
 /* A whole claim_status, read with a few tries; 0, -EAGAIN (being written, or its writer died in

@@ -17,6 +17,7 @@ struct spec_head {
 	uint32_t magic, version;
 	uint32_t size; /* of all */
 	uint32_t n_argv, n_env, n_groups;
+	struct token token;
 	uint32_t flags, uid, gid, umask;
 	int32_t nice;
 	uint32_t leftovers, limits_set, pad;
@@ -40,6 +41,7 @@ int spec_encode(struct buf *out, const struct spec *s)
 		.magic = SPEC_MAGIC,
 		.version = SPEC_VERSION,
 		.n_groups = s->n_groups,
+		.token = s->token,
 		.flags = s->flags,
 		.uid = s->uid,
 		.gid = s->gid,
@@ -104,6 +106,7 @@ int spec_decode(const void *memory, size_t size, struct spec **ret)
 	argv = (const char **)(s + 1);
 	env = argv + h.n_argv + 1;
 	*s = (struct spec){
+		.token = h.token,
 		.flags = h.flags,
 		.uid = h.uid,
 		.gid = h.gid,

@@ -17,6 +17,7 @@
 #define FLAGMAN_SPEC_H
 
 #include "common/buf.h"
+#include "common/token.h"
 
 #include <stddef.h>
 #include <stdint.h>
@@ -25,17 +26,17 @@
 #define SPEC_LIMITS   16            /* RLIM_NLIMITS */
 #define SPEC_FDS_MAX  4
 
-/* The claim's files (claim.h tells what they are). */
-#define CLAIM_STATUS  "status"
-#define CLAIM_OUTPUT  "output"
-#define CLAIM_ALIVE   "alive"
-#define CLAIM_STARTED "started"
-#define CLAIM_RESULT  "result"
-#define CLAIM_STOP    "stop"
-#define CLAIM_RESULT_NEW \
-	"result.new"           /* made beforehand, so that a full disk can't take the end \
-				*/
-#define CLAIM_STARTED_SIZE 128 /* bytes of `started`, likewise: zeros until the start */
+/* The claim's files (claim.h tells what they are), and the parts of `status`.  Its block is written
+ * beforehand, so that a full disk can't take away the end of a run. */
+#define CLAIM_STATUS       "status"
+#define CLAIM_OUTPUT       "output"
+#define CLAIM_ALIVE        "alive"
+#define CLAIM_STOP         "stop"
+#define CLAIM_PLAN_AT      1024
+#define CLAIM_STARTED_AT   2048 /* CLAIM_STARTED_SIZE bytes, zeros until the start */
+#define CLAIM_STARTED_SIZE 128
+#define CLAIM_RESULT_AT    3072 /* struct claim_result, within one sector */
+#define CLAIM_BLOCK        4096
 
 enum spec_flag {
 	SPEC_IDENTITY = 1,          /* set groups, ids and capabilities: flagmand is privileged */
@@ -51,7 +52,8 @@ struct spec_limit {
 };
 
 struct spec {
-	uint32_t flags; /* enum spec_flag */
+	struct token token; /* the claim's */
+	uint32_t flags;     /* enum spec_flag */
 	uint32_t uid, gid;
 	uint32_t umask;
 	int32_t nice; /* 0: as it is */

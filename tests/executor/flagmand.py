@@ -125,6 +125,7 @@ class Run:
         self.agent = agent
         self.token = token
         self.hex = wire.hex_of(token)
+        self.token_bytes = bytes(token)
         self.message = message
         self.result = message.result
         self.status_fd, self.output_fd, self.alive_fd = fds or (-1, -1, -1)
@@ -262,6 +263,17 @@ class Flagmand:
 
     def claim(self, run):
         return self.state / "runs" / run.hex
+
+    def block(self, run):
+        return (self.claim(run) / "status").read_bytes()
+
+    def started(self, run):
+        """[pid, start time, runner's pid, its start time] as the claim has them."""
+        return [int(w) for w in self.block(run)[2048:2048 + 128].rstrip(b"\0").split()[1:5]]
+
+    def has_result(self, run):
+        block = self.block(run)
+        return block[3072] != 0 and run.token_bytes in block[3072:]
 
     def processes(self, name):
         """Those below the test with that name and from these programs."""

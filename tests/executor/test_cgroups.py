@@ -110,7 +110,7 @@ def test_a_runner_that_died_while_flagmand_was_down(daemon, agent, cgroup):
     """What escaped from the session is found by the cgroup."""
     run = agent.running(CASCADE)
     wait_for(lambda: len(probes()) == 2, "both run")
-    runner = int((daemon.claim(run) / "started").read_bytes().split()[3])
+    runner = daemon.started(run)[2]
     daemon.kill()
     os.kill(runner, signal.SIGKILL)
     wait_for(lambda: len(probes()) == 1, "the main process has died with its runner")

@@ -44,7 +44,7 @@ def probes():
 
 
 def started(daemon, run):
-    return [int(word) for word in (daemon.claim(run) / "started").read_bytes().split()[1:5]]
+    return daemon.started(run)
 
 
 def test_a_run_outlives_flagmand_and_is_adopted(daemon, agent):
@@ -81,7 +81,7 @@ def test_a_run_that_ended_meanwhile(daemon, agent):
     run = running(agent, HANG, run=9)
     daemon.kill()
     os.kill(started(daemon, run)[0], signal.SIGTERM)
-    wait_for(lambda: (daemon.claim(run) / "result").exists(), "the runner has written the result")
+    wait_for(lambda: daemon.has_result(run), "the runner has written the result")
     claims, _ = daemon.start().agent().begin()
     claim, fds = claims[run.hex]
     assert (claim.state, claim.run) == (wire.CLAIM_ENDED, 9)

@@ -29,6 +29,8 @@
 
 #define PATIENCE 20000 /* ms */
 
+static const struct token a_token = {.b = {1, 2, 3}};
+
 static char *top;
 static int nursery = -1;
 static pid_t nursery_pid;
@@ -117,10 +119,8 @@ static void birth(struct job *j)
 	snprintf(j->dir, sizeof(j->dir), "%s/%d", top, number++);
 	assert_return_code(mkdir(j->dir, 0700), errno);
 	j->claim = open(j->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	make_file(j->claim, CLAIM_STATUS, 0);
+	make_file(j->claim, CLAIM_STATUS, CLAIM_BLOCK);
 	make_file(j->claim, CLAIM_OUTPUT, 0);
-	make_file(j->claim, CLAIM_STARTED, CLAIM_STARTED_SIZE);
-	make_file(j->claim, CLAIM_RESULT_NEW, sizeof(struct claim_result));
 	assert_return_code(mkfifoat(j->claim, CLAIM_ALIVE, 0600), errno);
 	j->alive = openat(j->claim, CLAIM_ALIVE, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
 	j->notify_fd = notify_socket(j);
@@ -136,6 +136,7 @@ static void birth(struct job *j)
 static struct spec plain(const char *const *argv, const char *const *env)
 {
 	return (struct spec){
+		.token = a_token,
 		.flags = geteuid() == 0 ? SPEC_IDENTITY : 0,
 		.uid = geteuid(),
 		.gid = getegid(),
@@ -162,16 +163,16 @@ static void send_spec(struct job *j, const struct spec *s, const int *fds, size_
 static void wait_end(struct job *j)
 {
 	struct pollfd p = {.fd = j->alive};
-	_cleanup_close_ int result = -1, output = -1, status = -1;
+	_cleanup_close_ int output = -1, status = -1;
 	uint64_t left_out;
 
 	assert_int_equal(poll(&p, 1, PATIENCE), 1);
 	assert_true(p.revents & POLLHUP);
-	result = openat(j->claim, CLAIM_RESULT, O_RDONLY | O_CLOEXEC);
-	assert_return_code(result, errno);
-	assert_int_equal(pread_all(result, &j->result, sizeof(j->result), 0), 0);
 	status = openat(j->claim, CLAIM_STATUS, O_RDONLY | O_CLOEXEC);
 	output = openat(j->claim, CLAIM_OUTPUT, O_RDONLY | O_CLOEXEC);
+	assert_int_equal(pread_all(status, &j->result, sizeof(j->result), CLAIM_RESULT_AT), 0);
+	assert_int_equal(j->result.version, CLAIM_VERSION);
+	assert_memory_equal(&j->result.token, &a_token, sizeof(a_token));
 	assert_int_equal(claim_status_read(status, &j->status), 0);
 	struct buf head = BUF_INIT(16 * 1024 * 1024);
 	assert_int_equal(claim_output_read(output, &j->status, &head, &j->output, &left_out), 0);
@@ -183,6 +184,15 @@ static void wait_end(struct job *j)
 		j->output = all;
 	}
 	buf_done(&head);
+}
+
+static uint32_t result_version(const struct job *j)
+{
+	_cleanup_close_ int fd = openat(j->claim, CLAIM_STATUS, O_RDONLY | O_CLOEXEC);
+	struct claim_result r;
+
+	assert_int_equal(pread_all(fd, &r, sizeof(r), CLAIM_RESULT_AT), 0);
+	return r.version;
 }
 
 static void done(struct job *j)
@@ -521,8 +531,8 @@ static void test_runner_dies(void **state)
 	send_spec(&j, &s, NULL, 0);
 	p = (struct pollfd){.fd = j.alive, .events = POLLIN};
 	assert_int_equal(poll(&p, 1, PATIENCE), 1); /* first nudge: it has been started */
-	_cleanup_close_ int fd = openat(j.claim, CLAIM_STARTED, O_RDONLY | O_CLOEXEC);
-	assert_true(read(fd, started, CLAIM_STARTED_SIZE) > 0);
+	_cleanup_close_ int fd = openat(j.claim, CLAIM_STATUS, O_RDONLY | O_CLOEXEC);
+	assert_int_equal(pread_all(fd, started, CLAIM_STARTED_SIZE, CLAIM_STARTED_AT), 0);
 	assert_int_equal(sscanf(started, "%63s %d %llu %d", boot, &pid, &ticks, &runner), 4);
 	assert_string_equal(boot, boot_id());
 	assert_int_equal(kill(pid, 0), 0);
@@ -531,7 +541,7 @@ static void test_runner_dies(void **state)
 	p.events = 0;
 	assert_int_equal(poll(&p, 1, PATIENCE), 1);
 	assert_true(p.revents & POLLHUP);
-	assert_int_equal(faccessat(j.claim, CLAIM_RESULT, F_OK, 0), -1);
+	assert_int_equal(result_version(&j), 0);
 	for (int i = 0; i < PATIENCE / 10 && waitpid(pid, NULL, WNOHANG) != pid; i++)
 		poll(NULL, 0, 10); /* it becomes our child when the runner is gone */
 	assert_int_equal(kill(pid, 0), -1);
@@ -568,7 +578,7 @@ static void test_called_off(void **state)
 		if (read(j.alive, &c, 1) == 0)
 			break;
 	}
-	assert_int_equal(faccessat(j.claim, CLAIM_RESULT, F_OK, 0), -1);
+	assert_int_equal(result_version(&j), 0);
 	done(&j);
 }
 

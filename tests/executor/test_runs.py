@@ -178,7 +178,7 @@ def test_alive_hangs_up_at_the_end(daemon, agent):
     poll = select.poll()
     poll.register(run.alive_fd, 0)
     assert poll.poll(20000)[0][1] & select.POLLHUP
-    assert (daemon.claim(run) / "result").exists()
+    assert daemon.has_result(run)
 
 
 def test_the_descriptors_are_read_only(daemon, agent):
@@ -191,8 +191,7 @@ def test_the_descriptors_are_read_only(daemon, agent):
 def test_a_runner_that_dies(daemon, agent):
     run = agent.start(HANG)
     wait_for(lambda: "here" in run.output(), "it runs")
-    started = (daemon.claim(run) / "started").read_bytes().split()
-    os.kill(int(started[3]), signal.SIGKILL)
+    os.kill(daemon.started(run)[2], signal.SIGKILL)
     end = run.ended()
     assert (end.kind, end.success) == (wire.INTERRUPTED, 0)
     wait_for(lambda: not below(daemon), "the command is dead")

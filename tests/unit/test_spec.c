@@ -23,6 +23,7 @@ static const char *const env[] = {"A=1", "B=", NULL};
 static struct spec example(void)
 {
 	return (struct spec){
+		.token = {.b = {7}},
 		.flags = SPEC_IDENTITY | SPEC_SCRIPT,
 		.uid = 1000,
 		.gid = 1001,
@@ -52,6 +53,7 @@ static void test_there_and_back(void **state)
 	assert_int_equal(spec_encode(&b, &in), 0);
 	assert_int_equal(spec_decode(b.data, b.len, &out), 0);
 	assert_int_equal(out->flags, in.flags);
+	assert_int_equal(out->token.b[0], 7);
 	assert_int_equal(out->uid, 1000);
 	assert_int_equal(out->gid, 1001);
 	assert_int_equal(out->umask, 027);
