@@ -13,9 +13,11 @@
 #include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <unistd.h>
 
 #define TRIM_AFTER 64 /* runs */
+#define SYNC_USEC  (50 * 1000)
 
 static bool write_a_plan(struct executor *x)
 {
@@ -41,11 +43,60 @@ static bool recycle_a_claim(struct executor *x)
 	return true;
 }
 
-static void sync_claims(struct executor *x)
+static void sync_here(struct executor *x)
 {
 	x->unsynced = false;
 	if (fsync(x->places.runs) < 0)
 		log_error("can't sync the claims: %s", strerror(errno));
+}
+
+static int on_synced(sd_event_source *s, int fd, uint32_t events, void *userdata)
+{
+	struct executor *x = userdata;
+	char byte;
+
+	(void)s;
+	(void)events;
+	if (read(fd, &byte, 1) != 1) /* the nursery died */
+		sync_here(x);
+	x->syncing = sd_event_source_disable_unref(x->syncing);
+	chores_wake(x);
+	return 0;
+}
+
+static void start_sync(struct executor *x)
+{
+	int fd = pool_sync(&x->pool), r = fd;
+
+	if (fd >= 0)
+		r = sd_event_add_io(x->event, &x->syncing, fd, EPOLLIN, on_synced, x);
+	if (r < 0) {
+		close_fd(fd);
+		sync_here(x);
+		return;
+	}
+	(void)sd_event_source_set_io_fd_own(x->syncing, true);
+	x->unsynced = false;
+}
+
+static int on_sync_timer(sd_event_source *s, uint64_t usec, void *userdata)
+{
+	struct executor *x = userdata;
+
+	(void)s;
+	(void)usec;
+	x->syncing = sd_event_source_disable_unref(x->syncing);
+	start_sync(x);
+	return 0;
+}
+
+/* In a moment, together with what is claimed until then: a claim that is made while the journal
+ * is being written waits for the disk.  One sync at a time; what comes meanwhile is in the next. */
+static void sync_claims(struct executor *x)
+{
+	if (sd_event_add_time_relative(
+		    x->event, &x->syncing, CLOCK_MONOTONIC, SYNC_USEC, 0, on_sync_timer, x) < 0)
+		sync_here(x);
 }
 
 static void save_last_good(struct executor *x)
@@ -74,7 +125,7 @@ static bool one_chore(struct executor *x)
 			x->pool_failed = true;
 		}
 	}
-	if (x->unsynced) {
+	if (x->unsynced && !x->syncing) {
 		sync_claims(x);
 		return true;
 	}
@@ -110,8 +161,9 @@ int chores_open(struct executor *x)
 void chores_close(struct executor *x)
 {
 	sd_event_source_disable_unref(x->chores);
+	x->syncing = sd_event_source_disable_unref(x->syncing);
 	if (x->unsynced)
-		sync_claims(x);
+		sync_here(x);
 	free(x->spent);
 }
 

@@ -37,9 +37,10 @@ struct executor {
 	struct buf spec;                /* of the run that is being started; kept for the next */
 	/* chores.c: what commands don't wait for */
 	sd_event_source *chores;
-	bool unsynced;    /* claims were made since the runs directory was synced */
-	bool pool_failed; /* don't try again before the next start */
-	bool plans;       /* some run has no plan yet */
+	sd_event_source *syncing; /* a sync of the claims' directory is under way */
+	bool unsynced;            /* claims were made since the runs directory was synced */
+	bool pool_failed;         /* don't try again before the next start */
+	bool plans;               /* some run has no plan yet */
 	bool save_last_good;
 	unsigned untrimmed;  /* runs since memory was given back */
 	struct token *spent; /* claims to remove */

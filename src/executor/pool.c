@@ -137,10 +137,26 @@ static int make_notify(const struct pool *p, struct ready *r)
 
 static int give_birth(struct pool *p, int socket, int dir, int notify)
 {
-	const struct runner_birth b = {.magic = RUNNER_BIRTH_MAGIC, .bounding = p->bounding};
+	const struct nursery_message m = {.request = NURSERY_BIRTH, .bounding = p->bounding};
 
 	return spec_send(
-		p->nursery_socket, &b, sizeof(b), (int[]){socket, dir, notify}, RUNNER_BIRTH_FDS);
+		p->nursery_socket, &m, sizeof(m), (int[]){socket, dir, notify}, NURSERY_BIRTH_FDS);
+}
+
+int pool_sync(struct pool *p)
+{
+	const struct nursery_message m = {.request = NURSERY_SYNC};
+	int pair[2], r;
+
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
+		return -errno;
+	r = spec_send(p->nursery_socket, &m, sizeof(m), (int[]){pair[1], p->places->runs},
+		NURSERY_SYNC_FDS);
+	close(pair[1]);
+	if (r == 0)
+		return pair[0];
+	close(pair[0]);
+	return r;
 }
 
 /* A directory, used before or new. */

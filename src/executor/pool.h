@@ -61,6 +61,9 @@ int pool_refill(struct pool *p);
 /* To be called when PID has ended: true if it was the nursery, which is started anew. */
 bool pool_reap(struct pool *p, pid_t pid);
 
+/* Has the directory of claims synced by a child of the nursery.  A descriptor that has a byte to
+ * read when that is done, and hangs up without one if it could not be; or -errno. */
+int pool_sync(struct pool *p);
 /* The claim of TOKEN is spent: it becomes a spare, or is removed. */
 void pool_recycle(struct pool *p, const struct token *token);
 

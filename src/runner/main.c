@@ -25,6 +25,7 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -56,26 +57,41 @@ static int become_runner(const int *fds, uint64_t bounding)
 	return run_main(&r, bounding);
 }
 
-/* Handles one request; 1 to go on, 0 at the end, -errno.  *RET_CHILD: this is the runner now. */
+/* What a child of the nursery is for; returns its exit status. */
+static int become(const struct nursery_message *m, const int *fds)
+{
+	if (m->request == NURSERY_BIRTH)
+		return become_runner(fds, m->bounding);
+	return fsync(fds[1]) == 0 && write(fds[0], "y", 1) == 1 ? 0 : 1;
+}
+
+static bool is_sound(const struct nursery_message *m, size_t size, size_t n_fds)
+{
+	return size == sizeof(*m) &&
+	       ((m->request == NURSERY_BIRTH && n_fds == NURSERY_BIRTH_FDS) ||
+		       (m->request == NURSERY_SYNC && n_fds == NURSERY_SYNC_FDS));
+}
+
+/* Handles one request: 1 to go on, 0 at the end (in a child: its own, with *RET_STATUS), -errno. */
 static int nursery_once(int *ret_status)
 {
-	int fds[SPEC_FDS_MAX];
 	static char message[SPEC_SIZE_MAX + 1] __attribute__((aligned(8)));
-	const struct runner_birth *b = (const void *)message;
+	const struct nursery_message *m = (const void *)message;
+	int fds[SPEC_FDS_MAX];
 	size_t size = 0, n = 0;
 	pid_t pid;
 	int r = spec_receive(RUNNER_SOCKET_FD, message, &size, fds, &n);
 
 	if (r < 0 || size == 0)
 		return r;
-	if (size != sizeof(*b) || b->magic != RUNNER_BIRTH_MAGIC || n != RUNNER_BIRTH_FDS)
+	if (!is_sound(m, size, n))
 		return -EBADMSG;
 	pid = fork();
 	if (pid == 0) {
-		*ret_status = become_runner(fds, b->bounding);
+		*ret_status = become(m, fds);
 		return 0;
 	}
-	if (pid < 0) /* flagmand sees it by the end of the runner's socket */
+	if (pid < 0) /* flagmand sees it by the end of the socket */
 		fprintf(stderr, "flagman-runner: can't fork: %s\n", strerror(errno));
 	for (size_t i = 0; i < n; i++)
 		close(fds[i]);

@@ -3,7 +3,7 @@
  * The run specification: what the executor tells a runner, in one message, after the claim.
  *
  * A runner knows no configuration.  It is forked by the nursery (the flagman-runner that flagmand
- * started, which holds nothing), gets three descriptors at its birth (struct runner_birth) and
+ * started, which holds nothing), gets three descriptors at its birth (NURSERY_BIRTH) and
  * waits.  Everything that makes it a run comes here: who, where, with what limits and rights, what
  * to execute in which environment.  The executor is trusted, yet the message is checked whole:
  * lengths, counts, terminators, nothing left over.
@@ -69,17 +69,25 @@ struct spec {
 	const char *const *env;  /* NULL-terminated */
 };
 
-/* What the executor sends the nursery for a new runner; descriptors: the runner's end of its
- * socket pair, the directory that will be its claim, its notification socket. */
-struct runner_birth {
-	uint32_t magic; /* RUNNER_BIRTH_MAGIC */
+/*
+ * What the executor asks of the nursery.  A birth comes with the runner's end of its socket pair,
+ * the directory that will be its claim, its notification socket.  A sync comes with a socket and a
+ * directory, which a child syncs; it answers with a byte.  (fsync(2) takes milliseconds on a disk
+ * that is busy, in which the executor would hear nobody.)
+ */
+enum nursery_request {
+	NURSERY_BIRTH = 0x62726e72,
+	NURSERY_SYNC = 0x636e7973,
+};
+struct nursery_message {
+	uint32_t request;
 	uint32_t pad;
 	uint64_t bounding; /* no run that it may get needs more capabilities than these: dropping
 			    * the others (25 us) does not wait for the press */
 };
-#define RUNNER_BIRTH_MAGIC 0x62726e72U
-#define RUNNER_BIRTH_FDS   3
-#define RUNNER_SOCKET_FD   3 /* of the nursery, when it starts */
+#define NURSERY_BIRTH_FDS 3
+#define NURSERY_SYNC_FDS  2
+#define RUNNER_SOCKET_FD  3 /* of the nursery, when it starts */
 
 /* Appends the message to OUT (a maximum of SPEC_SIZE_MAX fits).  0 or -errno. */
 int spec_encode(struct buf *out, const struct spec *s);

@@ -112,7 +112,7 @@ static void make_file(int dir, const char *name, size_t size)
 static void birth(struct job *j)
 {
 	static int number;
-	struct runner_birth b = {.magic = RUNNER_BIRTH_MAGIC, .bounding = born_with};
+	struct nursery_message b = {.request = NURSERY_BIRTH, .bounding = born_with};
 	int pair[2];
 
 	*j = (struct job){.output = BUF_INIT(16 * 1024 * 1024)};
@@ -127,7 +127,7 @@ static void birth(struct job *j)
 	assert_return_code(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair), errno);
 	j->socket = pair[0];
 	assert_int_equal(spec_send(nursery, &b, sizeof(b), (int[]){pair[1], j->claim, j->notify_fd},
-				 RUNNER_BIRTH_FDS),
+				 NURSERY_BIRTH_FDS),
 		0);
 	close(pair[1]);
 }
@@ -562,6 +562,24 @@ static void test_runner_ignores_signals(void **state)
 	done(&j);
 }
 
+/* The nursery has directories synced, and goes on. */
+static void test_sync(void **state)
+{
+	const struct nursery_message m = {.request = NURSERY_SYNC};
+	_cleanup_close_ int dir = open(top, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int pair[2];
+	char byte;
+
+	(void)state;
+	assert_return_code(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair), errno);
+	assert_int_equal(
+		spec_send(nursery, &m, sizeof(m), (int[]){pair[1], dir}, NURSERY_SYNC_FDS), 0);
+	close(pair[1]);
+	assert_int_equal(read(pair[0], &byte, 1), 1);
+	assert_int_equal(read(pair[0], &byte, 1), 0);
+	close(pair[0]);
+}
+
 /* Without a specification there is no run and no trace of one. */
 static void test_called_off(void **state)
 {
@@ -596,6 +614,7 @@ int main(void)
 		cmocka_unit_test(test_leftovers_wait),
 		cmocka_unit_test(test_runner_dies),
 		cmocka_unit_test(test_runner_ignores_signals),
+		cmocka_unit_test(test_sync),
 		cmocka_unit_test(test_called_off),
 	};
 	const struct CMUnitTest root[] = {
