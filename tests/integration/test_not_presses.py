@@ -5,7 +5,7 @@ import os
 import subprocess
 
 import pytest
-from boards import QUICK, apache, remove_tree, was_no_press
+from boards import QUICK, apache, exchange, remove_tree, was_no_press
 from lib.waiting import wait_for
 
 # Editors need the hold: between their unlink and their create the flag is gone.
@@ -274,16 +274,10 @@ def test_run_is_replaced_by_a_symlink(board, path, test_dir):
     outside.chmod(0o777)
 
     def swap():
-        """flagman is quick to make a new one: try until the link is there first."""
-        for _ in range(1000):
-            os.rmdir(run)
-            try:
-                os.symlink(outside, run)
-                return True
-            except FileExistsError:
-                continue
-        return False
-    assert board.by("alice", swap)
+        os.symlink(outside, path.with_name("link"))
+        exchange(path.with_name("link"), run)
+    board.by("alice", swap)
+    board.wait_log("Run")
     furniture_is_back(board)
     assert os.listdir(outside) == []
     board.press_move("Apache", "Restart")
@@ -305,10 +299,11 @@ def test_the_objects_directory_is_removed(board):
 
 def test_the_objects_directory_is_replaced(board, people):
     """By one that somebody prepared: nothing is pressed, and it is not taken over."""
-    os.rename(board.share / "Apache", board.share / "Old")
-    os.mkdir(board.share / "Apache")
-    (board.share / "Apache" / "theirs.txt").write_text("theirs\n")
-    board.wait_log(r"Apache")
+    (board.share / "Theirs").mkdir()
+    (board.share / "Theirs" / "theirs.txt").write_text("theirs\n")
+    mark = board.mark()
+    exchange(board.share / "Theirs", board.share / "Apache")
+    board.wait_log(r"Apache", mark)
     assert (board.share / "Apache" / "theirs.txt").read_text() == "theirs\n"
     assert not any(board.ran(name) for name in ("Restart", "Start", "Stop"))
 
