@@ -8,9 +8,9 @@
 
 #include "common/fd.h"
 #include "common/log.h"
+#include "common/memory.h"
 
 #include <errno.h>
-#include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -106,7 +106,7 @@ static void save_last_good(struct executor *x)
 	x->save_last_good = false;
 	if (r < 0)
 		log_warning("can't keep the last good configuration: %s", strerror(-r));
-	malloc_trim(0); /* an idle service is a small one */
+	memory_trim(); /* an idle service is a small one */
 }
 
 /* True if there may be more. */
@@ -135,7 +135,7 @@ static bool one_chore(struct executor *x)
 		save_last_good(x);
 	if (x->runs.n == 0 && x->untrimmed > TRIM_AFTER) {
 		x->untrimmed = 0;
-		malloc_trim(0);
+		memory_trim();
 	}
 	return false;
 }
