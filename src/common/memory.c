@@ -11,8 +11,7 @@
 #include <unistd.h>
 
 /* Code and constants: segments that cannot be written to, so nothing is lost.  (What was relocated
- * and then made read-only lies in the writable segment.)  MADV_RANDOM: of what is used again only
- * that comes back, not all around it; it is worth two thirds. */
+ * and then made read-only lies in the writable segment.) */
 static int drop_code(struct dl_phdr_info *info, size_t size, void *userdata)
 {
 	const uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE) - 1;
@@ -23,10 +22,8 @@ static int drop_code(struct dl_phdr_info *info, size_t size, void *userdata)
 		const ElfW(Phdr) *p = &info->dlpi_phdr[i];
 		uintptr_t from = (info->dlpi_addr + p->p_vaddr + page) & ~page;
 		uintptr_t to = (info->dlpi_addr + p->p_vaddr + p->p_memsz) & ~page;
-		if (p->p_type != PT_LOAD || p->p_flags & PF_W || from >= to)
-			continue;
-		(void)madvise((void *)from, to - from, MADV_RANDOM);
-		(void)madvise((void *)from, to - from, MADV_DONTNEED);
+		if (p->p_type == PT_LOAD && !(p->p_flags & PF_W) && from < to)
+			(void)madvise((void *)from, to - from, MADV_DONTNEED);
 	}
 	return 0;
 }
