@@ -3,10 +3,10 @@
  * The directories in the share: made, marked and mended by the executor, because making them with
  * the right owners takes root.
  *
- *	<path>			made (root, 0755) if it is missing; one that exists is never touched
- *	<path>/.flagman		0711, the agent's: staging, and custody of payloads under random
- *names <path>/<object>		user, group, mode of the configuration
- *	<path>/<object>/Run	and the drop folders: likewise
+ *	<path>               made if it is missing (root, 0755); one that exists is never touched
+ *	<path>/.flagman      0711, the agent's: staging, and custody under random names
+ *	<path>/OBJECT        user, group, mode of the configuration
+ *	<path>/OBJECT/Run    and the drop folders: likewise
  *
  * MUSTs, because members of the group can rename and replace what is in <object>, and sometimes
  * what is in <path>:

@@ -27,7 +27,6 @@ void specified_done(struct specified *s)
 	environment_done(&s->environment);
 	free(s->argv);
 	free(s->groups);
-	free(s->script_text);
 	close_fd(s->script);
 	*s = (struct specified){.script = -1};
 }
@@ -135,6 +134,9 @@ static int make_arguments(const struct order *o, struct specified *s)
 		s->argv[at++] = "-n";
 		s->argv[at++] = "-u";
 		s->argv[at++] = how->user_name ? how->user_name : "root";
+		snprintf(s->sudo_group, sizeof(s->sudo_group), "#%u", how->gid);
+		s->argv[at++] = "-g";
+		s->argv[at++] = s->sudo_group;
 		s->argv[at++] = "--";
 	}
 	for (size_t i = 0; i < n; i++)

@@ -22,8 +22,8 @@ struct specified {
 	struct environment environment;
 	const char **argv; /* owned */
 	uint32_t *groups;  /* owned */
-	char *script_text; /* owned; or NULL */
-	int script;        /* memory file, or -1 */
+	char sudo_group[16];
+	int script; /* memory file, or -1 */
 };
 
 struct specify_facts {
