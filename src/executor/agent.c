@@ -194,14 +194,57 @@ static int note_rights(struct agent *a, const struct generation *g)
 	return 0;
 }
 
-bool agent_fits(const struct agent *a, const struct generation *g)
+static bool has_group(const gid_t *groups, size_t n, gid_t gid)
+{
+	for (size_t i = 0; i < n; i++)
+		if (groups[i] == gid)
+			return true;
+	return false;
+}
+
+/* Both are lists of lines. */
+static bool has_line(const char *lines, const char *line, size_t len)
+{
+	for (; *lines; lines += strcspn(lines, "\n") + 1)
+		if (strcspn(lines, "\n") == len && !strncmp(lines, line, len))
+			return true;
+	return false;
+}
+
+static bool lines_within(const char *some, const char *all)
+{
+	for (; *some; some += strcspn(some, "\n") + 1)
+		if (!has_line(all, some, strcspn(some, "\n")))
+			return false;
+	return true;
+}
+
+static bool groups_within(const gid_t *some, size_t n_some, const gid_t *all, size_t n_all)
+{
+	for (size_t i = 0; i < n_some; i++)
+		if (!has_group(all, n_all, some[i]))
+			return false;
+	return true;
+}
+
+/* What generation G needs against what the agent has. */
+enum fit {
+	FIT_EXACT,
+	FIT_MORE,  /* it needs more, and everything that the agent has */
+	FIT_OTHER, /* some of what the agent has is no longer needed */
+};
+
+static enum fit compare_rights(const struct agent *a, const struct generation *g)
 {
 	_cleanup_free_ char *bases = list_bases(g);
 	_cleanup_free_ gid_t *groups = NULL;
 	size_t n;
 
-	return bases && a->bases && generation_groups(g, &groups, &n) == 0 && n == a->n_groups &&
-	       !strcmp(bases, a->bases) && !memcmp(groups, a->groups, n * sizeof(*groups));
+	if (!bases || !a->bases || generation_groups(g, &groups, &n) < 0)
+		return FIT_MORE;
+	if (!lines_within(a->bases, bases) || !groups_within(a->groups, a->n_groups, groups, n))
+		return FIT_OTHER;
+	return lines_within(bases, a->bases) && n == a->n_groups ? FIT_EXACT : FIT_MORE;
 }
 
 /* --- its life --- */
@@ -249,6 +292,7 @@ static int start_once(struct executor *x)
 	a->pid = r;
 	a->began = now_monotonic();
 	a->quitting = false;
+	a->outdated = 0;
 	return 0;
 }
 
@@ -275,13 +319,25 @@ int agent_start(struct executor *x)
 	return 0;
 }
 
+/* What was removed must be cleared up by an agent that may still go there: it gets the new view,
+ * and ends when it has adopted that. */
 void agent_configure(struct executor *x)
 {
+	enum fit fit;
+
 	if (!x->agent.channel)
 		return; /* the next one gets it at its start */
-	if (agent_fits(&x->agent, x->generations))
-		send_view(x);
+	fit = compare_rights(&x->agent, x->generations);
+	if (fit == FIT_MORE)
+		agent_quit(x);
 	else
+		send_view(x);
+	x->agent.outdated = fit == FIT_OTHER ? x->generations->number : 0;
+}
+
+void agent_adopted(struct executor *x, uint64_t generation)
+{
+	if (x->agent.outdated && generation >= x->agent.outdated)
 		agent_quit(x);
 }
 

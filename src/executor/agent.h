@@ -27,21 +27,22 @@ struct agent {
 	uint64_t pause;         /* before the next start, if it dies young */
 	sd_event_source *timer; /* to start it again, or to kill it */
 	bool quitting;
-	gid_t *groups; /* that it has; owned */
+	uint64_t outdated; /* when it has adopted this generation, its rights are not what they
+			    * should be; 0: they are */
+	gid_t *groups;     /* that it has; owned */
 	size_t n_groups;
-	char *bases;       /* paths that it knows of, each with a newline; owned */
-	unsigned refusals; /* breaches of contract, for the log */
+	char *bases; /* paths that it knows of, each with a newline; owned */
 };
 
 /* Starts it with the newest generation's rights.  0 or -errno; then it is tried again later. */
 int agent_start(struct executor *x);
-/* Does it have the rights and know the places that generation G needs? */
-bool agent_fits(const struct agent *a, const struct generation *g);
 /* SIZE bytes at MESSAGE, as channel_send().  When there is no agent, nothing is sent: the next one
  * hears of everything by its claims. */
 void agent_send(struct executor *x, void *message, size_t size, const int *fds, size_t n_fds);
-/* The view of the newest generation; or asks it to end if that does not fit. */
+/* The view of the newest generation; or asks it to end if its rights are not enough for that. */
 void agent_configure(struct executor *x);
+/* It has said EXEC_ADOPTED. */
+void agent_adopted(struct executor *x, uint64_t generation);
 /* Asks it to end, kills it after 2 s. */
 void agent_quit(struct executor *x);
 /* It broke the contract, or hangs: kills it. */

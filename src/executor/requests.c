@@ -31,6 +31,7 @@ static void on_adopted(struct executor *x, const struct exec_generation *m)
 		g->older = old->older;
 		(void)generation_free(old);
 	}
+	agent_adopted(x, m->generation);
 }
 
 static void on_cancel(struct executor *x, const struct exec_token *m)

@@ -54,7 +54,8 @@ class Agent:
 
     def receive(self, timeout=None):
         """(type, message, descriptors), or None when the executor has closed."""
-        ready, _, _ = select.select([self.channel], [], [], PATIENCE if timeout is None else timeout)
+        limit = PATIENCE if timeout is None else timeout
+        ready, _, _ = select.select([self.channel], [], [], limit)
         assert ready, "no message came"
         data, control, _, _ = self.channel.recvmsg(8192, socket.CMSG_SPACE(4 * 4))
         if not data:

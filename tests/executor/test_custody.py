@@ -11,7 +11,7 @@ import wire
 
 ACTIONS = """
 - name: Burn
-  command: /bin/sh -c 'cat "$FLAGMAN_PAYLOAD"; echo "$FLAGMAN_PAYLOAD_NAME"; ls -ln "$FLAGMAN_PAYLOAD"'
+  command: /bin/sh -c 'p=$FLAGMAN_PAYLOAD; cat "$p"; echo "$FLAGMAN_PAYLOAD_NAME"; ls -ln "$p"'
   drop: {folder: In, accept: ["*.iso"]}
 """
 

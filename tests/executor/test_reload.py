@@ -122,6 +122,22 @@ def test_another_place_needs_another_agent(daemon, agent):
     assert b"More" in successor.view
 
 
+def test_what_is_removed_is_cleared_up_by_who_may(daemon, agent):
+    """The agent gets the new view while it has the old rights, and then ends."""
+    text = (daemon.conf / "Box.yaml").read_text()
+    (daemon.conf / "Box.yaml").unlink()
+    daemon.define("More", text.replace("object: Box", "object: More")
+                  .replace(f"path: {daemon.share}", f"path: {daemon.root / 'other'}"))
+    agent.configured()
+    assert b"Box" not in agent.view and b"More" in agent.view
+    agent.expect(wire.QUIT)
+    agent.connection.sendall(b"exit 0\n")
+    agent.channel.close()
+    successor = daemon.agent()
+    successor.begin()
+    assert b"More" in successor.view
+
+
 def watch(agent, cookie, path):
     """Starts a watcher; returns the reading end of its pipe."""
     listing = os.memfd_create("list", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
