@@ -164,10 +164,11 @@ void custody_adopt_kept(struct agent *a, struct flag *f)
 
 	if (!l->run.id && f->run && store_get_run(a->store, f->run, &l->run) < 0)
 		return;
-	if (l->run.state != STATE_RUNNING && (d = resume(a, f, &l->run)) != NULL)
-		custody_over(a, l);
-	else if (l->run.state == STATE_RUNNING && (d = resume(a, f, &l->run)) != NULL)
+	d = resume(a, f, &l->run);
+	if (d && l->run.state == STATE_RUNNING)
 		d->stage = STAGE_RUNNING;
+	else if (d)
+		custody_over(a, l);
 }
 
 uint64_t custody_copy(

@@ -44,20 +44,22 @@ static const enum meaning meaning_of[STATE_MAX_] = {
 
 struct live *press_live(struct agent *a, struct flag *f)
 {
-	struct live *l = f->live;
-
-	if (l)
-		return l;
-	l = calloc(1, sizeof(*l));
-	if (!l)
+	if (f->live)
+		return f->live;
+	f->live = calloc(1, sizeof(*f->live));
+	if (!f->live)
 		log_fatal(71, "out of memory");
-	l->agent = a;
-	l->flag = f;
-	l->alive_fd = l->status_fd = l->output_fd = l->pressed_fd = -1;
-	l->percent = UINT32_MAX;
-	l->step = STEP_NONE;
-	f->live = l;
-	return l;
+	*f->live = (struct live){
+		.agent = a,
+		.flag = f,
+		.alive_fd = -1,
+		.status_fd = -1,
+		.output_fd = -1,
+		.pressed_fd = -1,
+		.percent = UINT32_MAX,
+		.step = STEP_NONE,
+	};
+	return f->live;
 }
 
 static void leave_hold(struct live *l)

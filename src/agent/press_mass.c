@@ -47,9 +47,8 @@ bool press_is_mass(struct agent *a, struct flag *f, uint64_t hold, char *why, si
 	uint32_t objects[MASS_OBJECTS] = {board_view(a, first)->object};
 	size_t n = 1;
 	bool same = false;
-	struct live *l;
 
-	TAILQ_FOREACH (l, &a->holding, holdings) {
+	for (struct live *l = TAILQ_FIRST(&a->holding); l; l = TAILQ_NEXT(l, holdings)) {
 		uint32_t o = l->flag ? board_view(a, flag_board(a, l->flag))->object : 0;
 		size_t i = 0;
 		same = same || o == objects[0];

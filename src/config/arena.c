@@ -8,7 +8,7 @@
 #ifndef BLOCK_SIZE /* a test has small ones, so that each of them may fail */
 #define BLOCK_SIZE (64U * 1024)
 #endif
-#define ALIGNMENT  8U
+#define ALIGNMENT 8U
 
 struct block {
 	struct block *next;

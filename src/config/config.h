@@ -55,11 +55,12 @@ struct how {
 	gid_t *groups; /* supplementary */
 	size_t n_groups;
 	char *user_name, *home, *shell; /* for USER, LOGNAME, HOME, SHELL */
-	uint64_t ambient;  /* bits by capability number */
-	uint64_t bounding; /* what stays in the bounding set */
+	uint64_t ambient;               /* bits by capability number */
+	uint64_t bounding;              /* what stays in the bounding set */
 	bool no_new_privileges;
-	char **environment;    /* NULL-terminated "NAME=value", in order */
-	char *environment_file; /* or NULL; read at each run by the executor; leading '-': optional */
+	char **environment;      /* NULL-terminated "NAME=value", in order */
+	char *environment_file;  /* or NULL; read at each run by the executor; leading '-': optional
+				  */
 	char *working_directory; /* or NULL: / for root, "~" is the home */
 	mode_t umask;
 	int nice;
@@ -85,14 +86,14 @@ enum action_type {
 
 struct drop {
 	char *folder;
-	char **accept; /* NULL-terminated patterns */
+	char **accept;                /* NULL-terminated patterns */
 	uint64_t max_size, max_total; /* bytes; UINT64_MAX: none */
 	uint64_t settle, keep_failed;
 	enum after after;
 };
 
 struct place {
-	const char *file; /* interned, as given: "/etc/flagman/conf.d/apache.yaml" */
+	const char *file;      /* interned, as given: "/etc/flagman/conf.d/apache.yaml" */
 	unsigned line, column; /* from 1 */
 };
 
@@ -100,8 +101,8 @@ struct action {
 	char *name;
 	char *description; /* or NULL */
 	enum action_type type;
-	char **argv;	   /* what is run, for every type; a script is {"/bin/sh", "-e"} + script */
-	char *script;	   /* ACTION_SCRIPT: its text; handed to the shell by descriptor */
+	char **argv;  /* what is run, for every type; a script is {"/bin/sh", "-e"} + script */
+	char *script; /* ACTION_SCRIPT: its text; handed to the shell by descriptor */
 	const struct press *press;
 	const struct how *how;
 	const struct drop *drop; /* or NULL */
@@ -113,9 +114,9 @@ struct action {
 
 struct group {
 	char *object;
-	char *name; /* "" for the only group */
+	char *name;        /* "" for the only group */
 	char *description; /* or NULL */
-	char *path;	   /* directory.path, absolute, clean */
+	char *path;        /* directory.path, absolute, clean */
 	uid_t dir_uid;
 	gid_t dir_gid;
 	mode_t dir_mode;
@@ -136,20 +137,20 @@ struct group {
 
 /* flagman.yaml: what is not per object. */
 struct settings {
-	uint32_t history_runs;	  /* kept for each action; 100 */
-	uint64_t history_age;	  /* 90 d */
-	uint64_t history_size;	  /* bytes of output kept in all; 64 MiB */
-	uint32_t ready_runners;	  /* 2 */
-	uint32_t max_runs;	  /* at once, in all; 512 */
-	uint64_t reserve;	  /* bytes of the reserve file on each file system; 64 KiB */
+	uint32_t history_runs;  /* kept for each action; 100 */
+	uint64_t history_age;   /* 90 d */
+	uint64_t history_size;  /* bytes of output kept in all; 64 MiB */
+	uint32_t ready_runners; /* 2 */
+	uint32_t max_runs;      /* at once, in all; 512 */
+	uint64_t reserve;       /* bytes of the reserve file on each file system; 64 KiB */
 };
 
 enum severity { SEVERITY_ERROR, SEVERITY_WARNING };
 
 struct problem {
 	enum severity severity;
-	struct place place; /* line 0: the file as a whole */
-	char *message; /* one line, in words, with the suggestion */
+	struct place place;   /* line 0: the file as a whole */
+	char *message;        /* one line, in words, with the suggestion */
 	char *object, *group; /* what it harms, or NULL */
 };
 
@@ -167,14 +168,14 @@ struct config {
 struct config_options {
 	const char *conf_dir;  /* NULL with FILES */
 	const char *main_file; /* flagman.yaml, or NULL; missing is fine */
-	char **files;	       /* instead of conf_dir: `flagman check PATH...`; NULL-terminated */
+	char **files;          /* instead of conf_dir: `flagman check PATH...`; NULL-terminated */
 	bool privileged;       /* runs as root: user required, root must be written, ... */
 	bool skip_trust;       /* `check` of a draft: who owns the file does not matter */
 	uid_t trusted_uid;     /* besides root: may own the files (an ordinary instance's user) */
 	uid_t agent_uid;       /* flagman's user, for checks */
-	const char *disc_program; /* path of flagman-disc */
+	const char *disc_program;  /* path of flagman-disc */
 	const struct config *live; /* the definition that a clash leaves in force, or NULL */
-	const char *last_good;	   /* file of last good versions, or NULL; LIVE goes before it */
+	const char *last_good;     /* file of last good versions, or NULL; LIVE goes before it */
 };
 
 /*

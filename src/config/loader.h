@@ -140,7 +140,7 @@ struct loader {
 	char **good_labels;                      /* those that were found good last */
 	struct checked_place places[PLACES_MAX]; /* directories that were found good */
 	size_t n_places;
-	struct config_arena *programs; /* paths of those that are there */
+	struct config_arena *programs;  /* paths of those that are there */
 	struct config_arena *temporary; /* until the load is over */
 	struct config_arena *names;     /* those that were found good, also until then */
 	int error;                      /* -ENOMEM sticks */

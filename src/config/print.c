@@ -19,9 +19,9 @@ static bool is_absent(
 {
 	if (is_text(k->type))
 		return !*(char *const *)(const void *)slot;
-	if (k->type == TYPE_RUN_AS)
+	if (how && k->type == TYPE_RUN_AS)
 		return !how->user_set;
-	if (k->type >= TYPE_LIMIT_COUNT && k->type <= TYPE_LIMIT_USEC)
+	if (how && k->type >= TYPE_LIMIT_COUNT && k->type <= TYPE_LIMIT_USEC)
 		return !(how->limits_set >> k->extra & 1);
 	if (p->compact && key_id(k) == KEY_BOUNDING)
 		return how->bounding == (how->uid == 0 ? all_capabilities() : how->ambient);

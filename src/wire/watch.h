@@ -3,11 +3,12 @@
  * What the watcher says to the agent: 8-byte records in a pipe.  An event says "look".
  *
  * It gets its list on descriptor 3 (a sealed memfd: for each directory a decimal number, a 'q'
- * where the closing of a written file is no news, a space, the absolute path, NUL) and writes its records to descriptor 4 (a pipe, blocking: when the agent
- * does not read, the kernel's queue overflows, and that is harmless).  Each directory comes once in a
- * batch, in the order of first events; a WATCH_GONE follows the WATCH_LOOK of the same directory.  A
- * directory that stands twice in the list (bind mounts) is watched once, for the first: the other is
- * WATCH_FAILED with EEXIST.  A path does not end in a slash.
+ * where the closing of a written file is no news, a space, the absolute path, NUL) and writes its
+ * records to descriptor 4 (a pipe, blocking: when the agent does not read, the kernel's queue
+ * overflows, and that is harmless).  Each directory comes once in a batch, in the order of first
+ * events; a WATCH_GONE follows the WATCH_LOOK of the same directory.  A directory that stands twice
+ * in the list (bind mounts) is watched once, for the first: the other is WATCH_FAILED with EEXIST.
+ * A path does not end in a slash.
  */
 #ifndef FLAGMAN_WATCH_H
 #define FLAGMAN_WATCH_H

@@ -105,7 +105,8 @@ def check_reference():
         found = re.findall(rf'(?m)^ *(?:- )?#?{re.escape(key)}:(?: +(.*?))?(?:  *# .*)?$', where)
         assert found, f'{place}: {key} is not in the reference'
         if default:
-            assert default in [f.strip() for f in found], f'{place}: {key}: {default} is not {found}'
+            assert default in [f.strip() for f in found], (
+                f'{place}: {key}: {default} is not {found}')
     with tempfile.TemporaryDirectory() as directory:
         for name, body, verb in (('reference', text, 'check'), ('flagman', settings, 'settings')):
             for kind, content in (('as-is', body), ('whole', uncomment(body))):

@@ -9,7 +9,8 @@ import pathlib
 import re
 import sys
 
-CALL = re.compile(r'\b(?:wrong|wrong_at|warn_of)\(\s*l,\s*[^"]*?,\s*((?:"(?:[^"\\]|\\.)*"\s*(?:PRIo64)?\s*)+)')
+CALL = re.compile(r'\b(?:wrong|wrong_at|warn_of)\(\s*l,\s*[^"]*?,\s*'
+                  r'((?:"(?:[^"\\]|\\.)*"\s*(?:PRIo64)?\s*)+)')
 PIECE = re.compile(r'"((?:[^"\\]|\\.)*)"')
 CONVERSION = re.compile(r'%(?:%|[-0-9.*]*(?:ll|l|z|h)?[a-z])')
 
