@@ -256,6 +256,8 @@ static void remember_defaults(struct printer *p)
 {
 	const struct loader *l = p->l;
 
+	if (!l)
+		return;
 	for (const struct key *k = schema; k < schema + KEY_N; k++) {
 		const char *base = k->home == HOME_DRAFT   ? (const char *)&l->defaults
 				   : k->home == HOME_DROP  ? (const char *)l->defaults.drop

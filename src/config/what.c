@@ -183,8 +183,8 @@ static bool read_script(struct loader *l, const struct node *v, struct action *a
 /* service(8) knows no suffix. */
 static const char *without_suffix(const char *unit, char buf[static 256])
 {
-	/* NOLINTNEXTLINE(clang-analyzer-core.NonNullParamChecker): no unit, no service to restart
-	 */
+	/* an action of this type has a unit, or was refused before */
+	/* NOLINTNEXTLINE(clang-analyzer-core.NonNullParamChecker) */
 	size_t n = strlen(unit);
 
 	snprintf(buf, 256, "%s", unit);
