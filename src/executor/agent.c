@@ -24,6 +24,13 @@
 #define RESTARTED_USEC   (5 * USEC_PER_SEC) /* EXEC_CLAIMS_END: absent flags are presses */
 #define PRIORITY_REQUEST (-10)
 
+/* It broke the contract, or hangs. */
+static void kill_agent(struct executor *x)
+{
+	if (x->agent.pid > 0)
+		(void)kill(x->agent.pid, SIGKILL);
+}
+
 static void lose_channel(struct executor *x)
 {
 	x->agent.channel = channel_free(x->agent.channel);
@@ -45,7 +52,7 @@ static int on_quit_timer(sd_event_source *s, uint64_t usec, void *userdata)
 	(void)s;
 	(void)usec;
 	log_warning("the agent did not end when asked: killing it");
-	agent_kill(userdata);
+	kill_agent(userdata);
 	return 0;
 }
 
@@ -62,7 +69,7 @@ static void on_message(struct channel *c, const struct wire_header *m, int *fds,
 	lose_channel(x);
 	if (error < 0) {
 		log_error("the agent broke the contract (%s): killing it", strerror(-error));
-		agent_kill(x);
+		kill_agent(x);
 	} else if (!x->agent.quitting) {
 		arm(x, QUIT_USEC, on_quit_timer); /* it has closed its end: it should be gone */
 	}
@@ -77,7 +84,7 @@ void agent_send(struct executor *x, void *message, size_t size, const int *fds, 
 	r = channel_send(x->agent.channel, message, size, fds, n_fds);
 	if (r < 0 && r != -EPIPE) { /* its end comes by the channel */
 		log_error("can't send to the agent: %s", strerror(-r));
-		agent_kill(x);
+		kill_agent(x);
 	}
 }
 
@@ -90,12 +97,6 @@ static int on_start_timer(sd_event_source *s, uint64_t usec, void *userdata)
 	x->agent.timer = sd_event_source_disable_unref(x->agent.timer);
 	(void)agent_start(x);
 	return 0;
-}
-
-void agent_kill(struct executor *x)
-{
-	if (x->agent.pid > 0)
-		(void)kill(x->agent.pid, SIGKILL);
 }
 
 void agent_quit(struct executor *x)
@@ -374,7 +375,7 @@ void agent_close(struct executor *x)
 	struct agent *a = &x->agent;
 
 	lose_channel(x);
-	agent_kill(x);
+	kill_agent(x);
 	a->timer = sd_event_source_disable_unref(a->timer);
 	free(a->groups);
 	free(a->bases);

@@ -183,16 +183,18 @@ int cgroup_remove(const struct cgroups *c, const char *name)
 	return unlinkat(c->root, full, AT_REMOVEDIR) < 0 ? -errno : 0;
 }
 
-void cgroups_sweep(const struct cgroups *c, cgroup_keep *keep, void *userdata)
+bool cgroups_sweep(const struct cgroups *c, cgroup_keep *keep, void *userdata)
 {
 	int fd = c->root < 0 ? -1 : openat(c->root, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
 	struct dirent *e;
+	bool left = false;
 
 	while (dir && (e = readdir(dir)))
 		if (!strncmp(e->d_name, PREFIX, strlen(PREFIX)) &&
 			!keep(e->d_name + strlen(PREFIX), userdata))
-			(void)unlinkat(c->root, e->d_name, AT_REMOVEDIR);
+			left |= unlinkat(c->root, e->d_name, AT_REMOVEDIR) < 0 && errno == EBUSY;
 	if (dir)
 		closedir(dir);
+	return left;
 }

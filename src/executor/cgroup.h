@@ -32,8 +32,8 @@ int cgroup_run(const struct cgroups *c, const char *name, bool make);
 int cgroup_signal(int cgroup, int sig);
 /* Removes it if it is empty: 0, -EBUSY, -ENOENT, ... */
 int cgroup_remove(const struct cgroups *c, const char *name);
-/* Removes all empty run cgroups that nobody uses any more: those that KEEP does not want. */
+/* Removes all empty run cgroups that KEEP does not want.  True if one was not empty. */
 typedef bool cgroup_keep(const char *name, void *userdata);
-void cgroups_sweep(const struct cgroups *c, cgroup_keep *keep, void *userdata);
+bool cgroups_sweep(const struct cgroups *c, cgroup_keep *keep, void *userdata);
 
 #endif

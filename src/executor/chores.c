@@ -30,12 +30,21 @@ static bool write_a_plan(struct executor *x)
 	return false;
 }
 
+bool id_in_use(const char *id, void *executor)
+{
+	const struct executor *x = executor;
+
+	return runs_has(&x->runs, id) || pool_has(&x->pool, id);
+}
+
 static bool recycle_a_claim(struct executor *x)
 {
 	if (x->n_spent == 0)
 		return false;
 	pool_recycle(&x->pool, &x->spent[--x->n_spent]);
 	if (x->n_spent == 0) {
+		if (x->pool.left_cgroups) /* those that have become empty since */
+			x->pool.left_cgroups = cgroups_sweep(&x->cgroups, id_in_use, x);
 		free(x->spent);
 		x->spent = NULL;
 		x->max_spent = 0;

@@ -53,6 +53,8 @@ struct executor {
 int chores_open(struct executor *x);
 void chores_close(struct executor *x);
 void chores_wake(struct executor *x);
+/* Does a run or a ready runner use what bears that id? */
+bool id_in_use(const char *id, void *executor);
 void chores_remove_claim(struct executor *x, const struct token *token);
 
 /* start.c: EXEC_START, from request to answer. */

@@ -170,7 +170,7 @@ static int signal_round(const struct prey *prey, int sig)
 		return 0;
 	prey_select(all, n, prey, belongs);
 	for (size_t i = 0; i < n; i++)
-		if (belongs[i] && (sig == 0 || send_checked(&all[i], sig)))
+		if (belongs[i] && send_checked(&all[i], sig))
 			sent++;
 	return sent;
 }
@@ -188,11 +188,4 @@ int prey_signal(const struct prey *prey, int sig)
 			break;
 	}
 	return sent;
-}
-
-bool prey_lives(const struct prey *prey)
-{
-	if (prey->cgroup >= 0)
-		return cgroup_signal(prey->cgroup, 0) > 0;
-	return signal_round(prey, 0) > 0;
 }

@@ -42,7 +42,5 @@ bool prey_parse(const char *text, const char *boot, struct prey *ret);
 /* Sends SIG to all of it; with SIGKILL again until nothing new turns up.  How many were
  * signalled. */
 int prey_signal(const struct prey *prey, int sig);
-/* Is anything of it alive? */
-bool prey_lives(const struct prey *prey);
 
 #endif

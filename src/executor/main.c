@@ -203,23 +203,13 @@ static void adopt_one(const struct token *token, void *userdata)
 	(void)runs_adopt(&((struct executor *)userdata)->runs, token);
 }
 
-static bool in_use(const char *id, void *userdata)
-{
-	struct executor *x = userdata;
-
-	for (struct run *r = x->runs.first; r; r = r->next)
-		if (!strcmp(r->plan.id, id))
-			return true;
-	return false;
-}
-
 /* What an earlier flagmand has left: its preparations, its runs. */
 static void adopt(struct executor *x)
 {
 	claims_tidy(x->places.runs);
 	(void)claims_each(x->places.runs, adopt_one, x);
-	cgroups_sweep(&x->cgroups, in_use, x);
-	places_sweep_notify(&x->places, in_use, x);
+	(void)cgroups_sweep(&x->cgroups, id_in_use, x);
+	places_sweep_notify(&x->places, id_in_use, x);
 	if (x->runs.n)
 		log_info("adopted %zu runs", x->runs.n);
 }
@@ -247,6 +237,7 @@ static void begin(struct executor *x, const struct options *o)
 	r = pool_open(&x->pool, &x->places, &x->cgroups);
 	if (r < 0)
 		log_fatal(EX_OSERR, "can't start flagman-runner: %s", strerror(-r));
+	x->pool.left_cgroups = true; /* what earlier runs have left may be in some */
 	r = reload_open(x, o->conf_dir);
 	if (r == 0)
 		r = reload_now(x, false);

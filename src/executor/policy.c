@@ -21,7 +21,8 @@ static enum start_result refuse(char *why, size_t size, const char *fmt, ...)
 	return START_REFUSED;
 }
 
-bool policy_name_is_plain(const char *name, size_t size)
+/* A file name as it comes: no '/', not "." or "..", not empty, ends within SIZE. */
+static bool is_plain_name(const char *name, size_t size)
 {
 	size_t len = strnlen(name, size);
 
@@ -87,7 +88,7 @@ enum start_result policy_decide(const struct exec_start *rq, const struct genera
 		return refuse(why, size, "a run needs a token");
 	if (!is_clean(rq->user, sizeof(rq->user)))
 		return refuse(why, size, "the user's name has control characters");
-	if (rq->payload && !policy_name_is_plain(rq->payload_name, sizeof(rq->payload_name)))
+	if (rq->payload && !is_plain_name(rq->payload_name, sizeof(rq->payload_name)))
 		return refuse(why, size, "the payload's name is not a file name");
 	if (a->misconfigured)
 		return refuse(why, size, "misconfigured: %.120s", a->misconfigured);

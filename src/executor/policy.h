@@ -33,7 +33,4 @@ struct order {
 enum start_result policy_decide(const struct exec_start *request, const struct generation *g,
 	const struct policy_facts *facts, struct order *ret, char *why, size_t size);
 
-/* A file name as it comes: no '/', not "." or "..", not empty, ends within SIZE. */
-bool policy_name_is_plain(const char *name, size_t size);
-
 #endif

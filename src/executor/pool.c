@@ -58,10 +58,10 @@ void ready_close(struct ready *r)
 	r->dir = r->socket = r->cgroup = -1;
 }
 
-void ready_tidy(const struct pool *p, const char *id)
+void ready_tidy(struct pool *p, const char *id)
 {
 	(void)unlinkat(p->places->notify, id, 0);
-	(void)cgroup_remove(p->cgroups, id);
+	p->left_cgroups |= cgroup_remove(p->cgroups, id) == -EBUSY;
 }
 
 void pool_drop(struct pool *p, struct ready *r)
@@ -86,6 +86,14 @@ void pool_recycle(struct pool *p, const struct token *token)
 		claim_remove_ready(p->places->runs, id);
 	else
 		memcpy(p->spares[p->n_spares++], id, sizeof(id));
+}
+
+bool pool_has(const struct pool *p, const char *id)
+{
+	for (size_t i = 0; i < p->n; i++)
+		if (!strcmp(p->ready[i].id, id))
+			return true;
+	return false;
 }
 
 void pool_close(struct pool *p)
@@ -176,7 +184,7 @@ static int prepare_claim(struct pool *p, struct ready *r)
 	return claim_prepare(p->places->runs, r->id, &r->dir, &r->fds);
 }
 
-int pool_prepare(struct pool *p, struct ready *ret)
+static int prepare(struct pool *p, struct ready *ret)
 {
 	struct ready r = {.dir = -1, .socket = -1, .cgroup = -1, .fds = CLAIM_FDS_NONE};
 	_cleanup_close_ int notify = -1, theirs = -1;
@@ -222,7 +230,7 @@ int pool_take(struct pool *p, struct ready *ret)
 		}
 		pool_drop(p, r);
 	}
-	return pool_prepare(p, ret);
+	return prepare(p, ret);
 }
 
 int pool_refill(struct pool *p)
@@ -231,7 +239,7 @@ int pool_refill(struct pool *p)
 
 	if (p->n >= p->wanted)
 		return 0;
-	r = pool_prepare(p, &p->ready[p->n]);
+	r = prepare(p, &p->ready[p->n]);
 	if (r < 0)
 		return r;
 	p->n++;

@@ -38,6 +38,7 @@ struct pool {
 	size_t n, wanted;
 	char (*spares)[CLAIM_ID_MAX]; /* directories that can be prepared again; owned */
 	size_t n_spares;
+	bool left_cgroups; /* a run's cgroup was not empty at its end */
 	uid_t last_uid;
 	uint64_t bounding; /* capabilities that some command needs in its bounding set */
 };
@@ -50,9 +51,7 @@ void pool_close(struct pool *p);
  * off. */
 void pool_want(struct pool *p, size_t ready, uint64_t bounding);
 
-/* Prepares one; 0, or -errno (-ENOSPC and its like: no room for a claim). */
-int pool_prepare(struct pool *p, struct ready *ret);
-/* One that is ready, or prepared now. */
+/* One that is ready, or prepared now: 0, or -errno (-ENOSPC and its like: no room for a claim). */
 int pool_take(struct pool *p, struct ready *ret);
 /* Calls it off: its runner ends, everything is removed. */
 void pool_drop(struct pool *p, struct ready *r);
@@ -67,9 +66,12 @@ int pool_sync(struct pool *p);
 /* The claim of TOKEN is spent: it becomes a spare, or is removed. */
 void pool_recycle(struct pool *p, const struct token *token);
 
+/* Is it the id of one that is ready? */
+bool pool_has(const struct pool *p, const char *id);
+
 /* Closes all descriptors; what they belong to lives on. */
 void ready_close(struct ready *r);
 /* Removes the notification socket and (if it is empty) the cgroup of that id. */
-void ready_tidy(const struct pool *p, const char *id);
+void ready_tidy(struct pool *p, const char *id);
 
 #endif

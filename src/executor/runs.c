@@ -28,6 +28,14 @@ struct run *runs_find(struct runs *rs, const struct token *token)
 	return r;
 }
 
+bool runs_has(const struct runs *rs, const char *id)
+{
+	for (const struct run *r = rs->first; r; r = r->next)
+		if (!strcmp(r->plan.id, id))
+			return true;
+	return false;
+}
+
 static void run_free(struct run *r)
 {
 	sd_event_source_disable_unref(r->alive);

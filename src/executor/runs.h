@@ -38,7 +38,7 @@ struct runs {
 	sd_event *event;
 	const struct places *places;
 	const struct cgroups *cgroups;
-	const struct pool *pool;
+	struct pool *pool;
 	struct run *first;
 	size_t n;
 	run_ended *ended;
@@ -46,6 +46,8 @@ struct runs {
 };
 
 struct run *runs_find(struct runs *rs, const struct token *token);
+/* Is it the id of one that is under way? */
+bool runs_has(const struct runs *rs, const char *id);
 /* Takes over the alive descriptor in FDS, closes the others, and SOCKET (may be -1).  NULL when
  * out of memory: the run goes on, and is found again by its claim. */
 struct run *runs_add(struct runs *rs, const struct token *token, const struct claim_plan *plan,

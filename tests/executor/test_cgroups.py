@@ -106,6 +106,25 @@ def test_a_left_daemon_keeps_the_cgroup(daemon, agent, cgroup):
     wait_for(lambda: len(runs_of(cgroup)) == 2, "the next flagmand sweeps it away")
 
 
+def test_a_cgroup_that_became_empty_is_removed_with_the_next_claim(daemon, agent, cgroup):
+    def spent(run):
+        agent.send(wire.SPENT, wire.Spent(n=1, tokens=(wire.token * 64)(run.token)))
+        wait_for(lambda: not daemon.claim(run).exists(), "the claim is gone")
+
+    run = agent.running(LEAVE)
+    run.ended()
+    wait_for(lambda: len(populated(cgroup)) == 1, "the daemon is in it")
+    spent(run)
+    left, = populated(cgroup)
+    os.kill(probes()[0], signal.SIGKILL)
+    wait_for(lambda: not populated(cgroup), "it is empty")
+    assert left.exists()
+    run = agent.running(MISSING)
+    run.ended()
+    spent(run)
+    wait_for(lambda: not left.exists(), "the empty one is gone too")
+
+
 def test_a_runner_that_died_while_flagmand_was_down(daemon, agent, cgroup):
     """What escaped from the session is found by the cgroup."""
     run = agent.running(CASCADE)
