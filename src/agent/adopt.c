@@ -79,6 +79,8 @@ struct claim *adopt_claim_of(struct adoption *ad, const struct token *t)
 {
 	struct claim key = {.m.token = *t};
 
+	if (!ad->n_claims)
+		return NULL;
 	return bsearch(&key, ad->claims, ad->n_claims, sizeof(*ad->claims), compare_claims);
 }
 
@@ -193,7 +195,8 @@ void adopt_scan(struct agent *a)
 	struct adoption *ad = a->adoption;
 	int r;
 
-	qsort(ad->claims, ad->n_claims, sizeof(*ad->claims), compare_claims);
+	if (ad->n_claims)
+		qsort(ad->claims, ad->n_claims, sizeof(*ad->claims), compare_claims);
 	ad->rows = calloc(a->n_flags ? a->n_flags : 1, sizeof(*ad->rows));
 	if (!ad->rows)
 		log_fatal(71, "out of memory");

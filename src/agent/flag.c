@@ -15,8 +15,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#define COPY_MAX (1024 * 1024)
-
 void flag_mark(struct agent *a, struct flag *f, unsigned dirty)
 {
 	f->dirty |= (uint8_t)dirty;
@@ -180,56 +178,6 @@ static int flag_write(struct agent *a, struct flag *f, int fd)
 	return 0;
 }
 
-static void own_push(struct agent *a, struct own_job job)
-{
-	if (a->own_n == a->own_size) {
-		size_t size = a->own_size ? a->own_size * 2 : 64;
-		struct own_job *q = calloc(size, sizeof(*q));
-		if (!q)
-			log_fatal(71, "out of memory");
-		for (size_t i = 0; i < a->own_n; i++)
-			q[i] = a->owning[(a->own_head + i) % a->own_size];
-		free(a->owning);
-		a->owning = q;
-		a->own_size = size;
-		a->own_head = 0;
-	}
-	a->owning[(a->own_head + a->own_n++) % a->own_size] = job;
-}
-
-int flag_own_file(struct agent *a, struct board *b, int fd, enum own_kind kind, uint32_t index,
-	const char *from, const char *folder, const char *to)
-{
-	struct exec_own m = {
-		.header.type = EXEC_OWN,
-		.generation = a->generation,
-		.cookie = ++a->next_cookie,
-		.board = (uint32_t)(b - a->boards),
-	};
-	struct own_job job = {.cookie = m.cookie, .kind = kind, .index = index};
-
-	if (kind == OWN_FLAG)
-		job.token = a->flags[index].token;
-
-	if (from)
-		job.from = strdup(from);
-	if (folder)
-		job.folder = strdup(folder);
-	if (to)
-		job.to = strdup(to);
-	if ((from && !job.from) || (folder && !job.folder) || (to && !job.to))
-		log_fatal(71, "out of memory");
-	int r = channel_send(a->executor, &m, sizeof(m), &fd, 1);
-	if (r < 0) {
-		free(job.from);
-		free(job.folder);
-		free(job.to);
-		return r;
-	}
-	own_push(a, job);
-	return 0;
-}
-
 /* A fresh flag in staging: whole, with its row, not shown before its owner is set. */
 static int flag_make(struct agent *a, struct flag *f)
 {
@@ -275,66 +223,6 @@ static void flag_keep_budget(struct agent *a, struct flag *f)
 {
 	if (f->fd >= 0 && a->n_fds > a->fd_budget)
 		flag_close(a, f);
-}
-
-static bool same_content(int old_fd, int new_fd, uint64_t size)
-{
-	char path[64];
-	_cleanup_close_ int fd = -1;
-	_cleanup_free_ char *x = malloc(size + 1), *y = malloc(size + 1);
-
-	/* the old one may be O_PATH: open it anew */
-	snprintf(path, sizeof(path), "/proc/self/fd/%d", old_fd);
-	fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-	struct file_info info;
-	if (fd < 0 || !x || !y || file_info_at(fd, "", &info) < 0 || info.size != size)
-		return false;
-	return pread_all(fd, x, size, 0) == 0 && pread_all(new_fd, y, size, 0) == 0 &&
-	       memcmp(x, y, size) == 0;
-}
-
-static bool is_copy(int dirfd, const char *name, int old_fd)
-{
-	struct file_info info;
-	_cleanup_close_ int fd = -1;
-
-	if (file_info_at(dirfd, name, &info) < 0 || !S_ISREG(info.mode) || info.nlink != 1)
-		return false;
-	if (info.size == 0)
-		return true;
-	if (old_fd < 0 || info.size > COPY_MAX)
-		return false;
-	fd = openat(dirfd, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
-	return fd >= 0 && same_content(old_fd, fd, info.size);
-}
-
-int flag_put_aside(int dirfd, const char *name, int old_fd)
-{
-	char aside[FLAG_NAME_MAX];
-	const char *suffix = "";
-	size_t len = strlen(name);
-
-	if (is_copy(dirfd, name, old_fd))
-		return unlinkat(dirfd, name, 0) < 0 && errno != ENOENT ? -errno : 0;
-	if (len > 4 && strcasecmp(name + len - 4, NAME_SUFFIX) == 0)
-		suffix = name + (len -= 4);
-	for (unsigned i = 1; i < 100; i++) {
-		int n = i == 1 ? snprintf(aside, sizeof(aside), "%.*s (put aside)%s", (int)len,
-					 name, suffix)
-			       : snprintf(aside, sizeof(aside), "%.*s (put aside %u)%s", (int)len,
-					 name, i, suffix);
-		if (n < 0 || (size_t)n >= sizeof(aside))
-			return -ENAMETOOLONG;
-		if (renameat2(dirfd, name, dirfd, aside, RENAME_NOREPLACE) == 0) {
-			log_info("%s was not flagman's: put aside as %s", name, aside);
-			return 0;
-		}
-		if (errno == ENOENT)
-			return 0;
-		if (errno != EEXIST)
-			return -errno;
-	}
-	return -EEXIST;
 }
 
 /* From staging, or under its old name, to the name that it must bear now. */
@@ -557,59 +445,4 @@ void flag_flush(struct agent *a, unsigned most)
 			break;
 	}
 	close_fd(o.fd);
-}
-
-static void own_answer_flag(struct agent *a, struct flag *f, const struct exec_result *answer)
-{
-	if (answer->error) {
-		log_error("%s/%s: its owner could not be set: %s",
-			board_object(a, flag_board(a, f)), flag_action_name(a, f),
-			answer->why[0] ? answer->why : strerror(answer->error));
-		trouble_flag(a, f, -answer->error);
-		return;
-	}
-	f->owned = true;
-	flag_mark(a, f, DIRTY_NAME);
-}
-
-static void own_answer_file(struct agent *a, struct board *b, const struct own_job *job, int error)
-{
-	struct base *base = board_base(a, b);
-	_cleanup_close_ int dirfd = board_open(a, b), folder = -1;
-	int to = dirfd;
-
-	if (job->kind == OWN_STATUS)
-		b->status_owning = false;
-	if (dirfd >= 0 && job->folder) {
-		folder = openat(dirfd, job->folder, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-		to = folder;
-	}
-	if (error == 0 && to >= 0 &&
-		(job->kind == OWN_STATUS ? board_status_show(b, base->staging_fd, job->from, to)
-					 : renameat2(base->staging_fd, job->from, to, job->to,
-						   RENAME_NOREPLACE)) == 0)
-		return;
-	(void)unlinkat(base->staging_fd, job->from, 0);
-}
-
-void flag_own_answer(struct agent *a, const struct exec_result *answer)
-{
-	struct own_job job;
-
-	if (!a->own_n)
-		log_panic("the executor answers what was not asked");
-	job = a->owning[a->own_head];
-	a->own_head = (a->own_head + 1) % a->own_size;
-	a->own_n--;
-	if (job.cookie != answer->cookie)
-		log_panic("the executor answers out of order");
-	if (job.index == VIEW_NONE)
-		; /* its action or board was removed meanwhile */
-	else if (job.kind != OWN_FLAG)
-		own_answer_file(a, &a->boards[job.index], &job, answer->error);
-	else if (token_equal(&job.token, &a->flags[job.index].token))
-		own_answer_flag(a, &a->flags[job.index], answer);
-	free(job.from);
-	free(job.folder);
-	free(job.to);
 }
