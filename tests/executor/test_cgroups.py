@@ -99,7 +99,7 @@ def test_stopping_stops_everything(daemon, agent, cgroup):
 def test_a_left_daemon_keeps_the_cgroup(daemon, agent, cgroup):
     agent.running(LEAVE).ended()
     wait_for(lambda: len(populated(cgroup)) == 1, "the daemon is in it")
-    os.kill(probes()[0], signal.SIGKILL)
+    os.kill(wait_for(probes, "it has begun")[0], signal.SIGKILL)
     wait_for(lambda: not populated(cgroup), "it is empty")
     daemon.kill()
     daemon.start().agent().begin()
@@ -116,7 +116,7 @@ def test_a_cgroup_that_became_empty_is_removed_with_the_next_claim(daemon, agent
     wait_for(lambda: len(populated(cgroup)) == 1, "the daemon is in it")
     spent(run)
     left, = populated(cgroup)
-    os.kill(probes()[0], signal.SIGKILL)
+    os.kill(wait_for(probes, "it has begun")[0], signal.SIGKILL)
     wait_for(lambda: not populated(cgroup), "it is empty")
     assert left.exists()
     run = agent.running(MISSING)
