@@ -362,11 +362,10 @@ static int flag_flush_one(struct agent *a, struct flag *f, int dirfd)
 		r = flag_flush_published(a, f, dirfd, s, hide);
 		if (f->place == PLACE_NONE && r == 0)
 			r = flag_make(a, f);
-	} else if (f->unrecorded) { /* its row was lost with a commit: shown when it is safe again
-				     */
+	} else if (f->unrecorded) { /* its row was lost with a commit: shown after the next one */
 		f->unrecorded = false;
-		f->troubled = true;
-		f->dirty |= DIRTY_ROW;
+		r = flag_store_row(a, f);
+		flag_mark(a, f, DIRTY_NAME);
 	} else if (f->owned && !hide) {
 		staged_name(&f->token, staged, sizeof(staged));
 		if ((f->dirty & DIRTY_CONTENT) && f->fd_write)

@@ -13,8 +13,9 @@
 #include <string.h>
 #include <unistd.h>
 
-#define RESERVE   "reserve"
-#define TRY_AGAIN (3 * USEC_PER_SEC)
+#define RESERVE        "reserve"
+#define STATE_RESERVES 8 /* a commit writes more than a flag */
+#define TRY_AGAIN      (3 * USEC_PER_SEC)
 
 static bool no_room(int error)
 {
@@ -47,7 +48,7 @@ static void state_reserve(struct agent *a, bool make)
 	_cleanup_close_ int fd = open(a->state_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
 	if (make)
-		reserve_make(fd, a->view->h->reserve);
+		reserve_make(fd, STATE_RESERVES * a->view->h->reserve);
 	else
 		reserve_free(fd);
 }

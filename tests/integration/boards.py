@@ -45,6 +45,7 @@ def was_no_press(inst, obj="Apache", action="Restart", word=None):
     """The flag is ready again, and a real press is the first and only one that runs."""
     word = word or action
     inst.wait_state(obj, action, "")
+    inst.wait_text(obj, action, "How to press it")  # the flag, not what an editor left there
     assert not inst.ran(word), f"{word} ran\n" + inst.dump()
     inst.press_delete(obj, action)
     inst.wait_ran(word, 1)
