@@ -118,11 +118,11 @@ static void give(struct executor *x, struct start *s)
 	const struct spec *spec = &s->specified.spec;
 	const char *why = NULL;
 
-	x->pool.last_uid = spec->uid;
-	if (x->id.privileged && spec->uid != 0 && *s->ready.notify &&
-		fchownat(x->places.notify, s->ready.id, spec->uid, spec->gid, AT_SYMLINK_NOFOLLOW) <
+	if (*s->ready.notify && spec->uid != s->ready.notify_uid &&
+		fchownat(x->places.notify, s->ready.id, spec->uid, (gid_t)-1, AT_SYMLINK_NOFOLLOW) <
 			0)
 		log_error("can't give the notification socket away: %s", strerror(errno));
+	x->pool.last_uid = spec->uid;
 	if (s->payload >= 0 && custody_give(s->payload, spec->uid, spec->gid, &why) < 0)
 		log_error("run %llu: the payload %s", (unsigned long long)s->request->run, why);
 }

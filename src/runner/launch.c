@@ -83,7 +83,8 @@ int launch_init(struct launch *l, uint64_t bounding)
 		if (bounding >> c & 1 || prctl(PR_CAPBSET_DROP, c) < 0)
 			l->drop |= UINT64_C(1) << c;
 	}
-	child_stack[CHILD_STACK - 1] = 0; /* copied by the first touch: now, not when it matters */
+	*l->failure = (struct launch_failure){0};
+	child_stack[CHILD_STACK - 1] = 0; /* the first touch is slow: now, not when it matters */
 	return 0;
 }
 
@@ -145,6 +146,12 @@ int launch_prepare(struct launch *l, const struct spec *s)
 	l->drop &= ~s->bounding;
 	prepare_started(l);
 	return find_programs(l, s->argv[0]);
+}
+
+void launch_release(struct launch *l)
+{
+	free(l->memory);
+	l->memory = NULL;
 }
 
 /* ---- in the child: raw calls, no memory of its own ---- */

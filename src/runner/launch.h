@@ -50,6 +50,7 @@ struct launch {
 int launch_init(struct launch *l, uint64_t bounding);
 /* For a specification; what it points to must live as long.  0 or -errno. */
 int launch_prepare(struct launch *l, const struct spec *s);
+void launch_release(struct launch *l); /* what launch_prepare() has allocated */
 /* Starts it.  Returns the pid (to be waited for even if l->failure->status is set), or -errno when
  * not even a child could be made. */
 pid_t launch(struct launch *l);

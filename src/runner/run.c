@@ -55,6 +55,32 @@ static uint64_t usec(clockid_t clock)
 	return (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000;
 }
 
+/*
+ * A process that was just forked has to fetch every page of code and data that it uses, and the C
+ * library prepares its heap at the first malloc(3).  So a run that is none goes the same way, up to
+ * the clone, while nobody waits: it spares a press 50 us.
+ */
+static int rehearse(struct run *r)
+{
+	static const char *const argv[] = {"nothing", NULL};
+	static const char *const env[] = {"PATH=/bin", NULL};
+	const struct spec none = {
+		.directory = "/", .argv = argv, .env = env, .bounding = UINT64_MAX};
+	_cleanup_(buf_done) struct buf b = BUF_INIT(SPEC_SIZE_MAX);
+	_cleanup_free_ struct spec *s = NULL;
+	struct launch l = r->launch;
+	int error = spec_encode(&b, &none);
+
+	if (error < 0)
+		return error;
+	memcpy(r->message, b.data, b.len);
+	error = spec_decode(r->message, b.len, &s);
+	if (error == 0)
+		error = launch_prepare(&l, s);
+	launch_release(&l);
+	return error;
+}
+
 /* What can be made before there is a run. */
 static int prepare(struct run *r, uint64_t bounding)
 {
@@ -82,7 +108,8 @@ static int prepare(struct run *r, uint64_t bounding)
 	r->launch.output = r->pipe[1];
 	r->launch.status = r->status;
 	r->progress.percent = UINT32_MAX;
-	*r->message = 0; /* copied from the nursery by the first touch: now, not when it matters */
+	if (error == 0)
+		error = rehearse(r);
 	return error;
 }
 
