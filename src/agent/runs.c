@@ -8,6 +8,7 @@
 #include "agent/press.h"
 #include "agent/trouble.h"
 #include "common/log.h"
+#include "common/memory.h"
 #include "common/text.h"
 
 #include <errno.h>
@@ -380,9 +381,13 @@ void runs_ended(struct agent *a, const struct exec_ended *m)
 
 static int on_settle(sd_event_source *s, uint64_t usec, void *userdata)
 {
+	struct agent *a = userdata;
+
 	(void)s;
 	(void)usec;
-	runs_settle(userdata);
+	runs_settle(a);
+	if (!a->n_active && now_boottime() > a->quiet_until + SETTLE_AFTER / 2)
+		memory_trim(); /* nobody presses just now */
 	return 0;
 }
 
