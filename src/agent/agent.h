@@ -112,9 +112,10 @@ struct live {
 	uint64_t content_at, name_at; /* when last changed, boottime us */
 	uint64_t ended_at;            /* boottime us, for the cooldown */
 	uint64_t asked_at;            /* boottime us of the first press, for confirm */
-	/* presses within start-limit-interval, realtime us; n_starts may pass the burst never */
+	/* starts within start-limit-interval, us since 1970 */
 	int64_t *starts;
 	unsigned n_starts, starts_size;
+	bool starts_loaded;
 	uint64_t timeout;    /* of the definition it started with */
 	struct press_names { /* kept for a run whose action goes */
 		char *locks; /* list as in the view, or NULL */

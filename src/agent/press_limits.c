@@ -11,23 +11,39 @@
 #include <stdio.h>
 #include <string.h>
 
+#define STARTS_MOST   64                 /* of earlier lives that count */
 #define CONFIRM_LEAST (2 * USEC_PER_SEC) /* sooner is a double click */
 
+/* What the history says, once for each flag that is pressed. */
 static void load_starts(struct agent *a, struct flag *f, struct live *l)
 {
 	const struct view_press *p = flag_press(a, f);
 	const struct board *b = flag_board(a, f);
+	int64_t found[STARTS_MOST];
+	unsigned most = p->start_limit_burst < STARTS_MOST ? p->start_limit_burst : STARTS_MOST;
+	int n;
 
-	if (l->starts || !p->start_limit_burst)
+	if (l->starts_loaded)
 		return;
-	l->starts = calloc(p->start_limit_burst, sizeof(*l->starts));
-	if (!l->starts)
-		log_fatal(71, "out of memory");
-	l->starts_size = p->start_limit_burst;
-	int n = store_starts_since(a->store, board_object(a, b), board_group(a, b),
-		flag_action_name(a, f), now_realtime() - (int64_t)p->start_limit_interval,
-		l->starts, l->starts_size);
-	l->n_starts = n > 0 ? (unsigned)n : 0;
+	l->starts_loaded = true;
+	n = store_starts_since(a->store, board_object(a, b), board_group(a, b),
+		flag_action_name(a, f), now_realtime() - (int64_t)p->start_limit_interval, found,
+		most);
+	for (int i = 0; i < n; i++)
+		press_count_start(l, found[i]);
+}
+
+void press_count_start(struct live *l, int64_t when)
+{
+	if (l->n_starts == l->starts_size) {
+		unsigned size = l->starts_size ? 2 * l->starts_size : 4;
+		int64_t *grown = realloc(l->starts, size * sizeof(*grown));
+		if (!grown)
+			log_fatal(71, "out of memory");
+		l->starts = grown;
+		l->starts_size = size;
+	}
+	l->starts[l->n_starts++] = when;
 }
 
 /* A ring of the last starts would do; they are few, so the old ones are dropped by copying. */
@@ -38,16 +54,16 @@ bool press_over_limit(struct agent *a, struct flag *f)
 	int64_t now = now_realtime();
 	unsigned kept = 0;
 
-	load_starts(a, f, l);
-	if (!l->starts_size)
+	if (!p->start_limit_burst)
 		return false;
+	load_starts(a, f, l);
 	for (unsigned i = 0; i < l->n_starts; i++) {
 		int64_t age = now - l->starts[i];
 		if (age >= 0 && (uint64_t)age < p->start_limit_interval)
 			l->starts[kept++] = l->starts[i];
 	}
 	l->n_starts = kept;
-	return kept >= l->starts_size;
+	return kept >= p->start_limit_burst;
 }
 
 const char *press_refusal(struct agent *a, struct flag *f)

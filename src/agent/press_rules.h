@@ -14,6 +14,8 @@ bool press_is_mass(struct agent *a, struct flag *f, uint64_t hold, char *why, si
 
 /* More than start-limit-burst runs in start-limit-interval. */
 bool press_over_limit(struct agent *a, struct flag *f);
+/* One more, at WHEN (us since 1970). */
+void press_count_start(struct live *l, int64_t when);
 void press_pause(struct agent *a, struct flag *f);
 /* The first of two presses asks, or the second came too quickly: nothing is run yet. */
 bool press_wants_second(struct agent *a, struct flag *f);

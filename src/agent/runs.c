@@ -6,6 +6,7 @@
 #include "agent/custody.h"
 #include "agent/flag.h"
 #include "agent/press.h"
+#include "agent/press_rules.h"
 #include "agent/trouble.h"
 #include "common/log.h"
 #include "common/memory.h"
@@ -106,8 +107,8 @@ void runs_start(struct agent *a, struct live *l)
 	(void)sched_yield(); /* the executor was woken on this processor: it goes first */
 	agent_started(a);
 	activate(a, l);
-	if (l->n_starts < l->starts_size)
-		l->starts[l->n_starts++] = now_realtime();
+	if (flag_press(a, f)->start_limit_burst)
+		press_count_start(l, now_realtime());
 	l->run.state = STATE_RUNNING;
 	flag_set_state(a, f, STATE_RUNNING);
 	flag_mark(a, f, DIRTY_RUN);
