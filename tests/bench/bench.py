@@ -9,7 +9,7 @@ unprivileged user, as they should be; as an ordinary user nothing is dropped, an
 measured, for the processes let nobody look into them.
 
 Ends with 1 when a figure is beyond its limit.  --quick is for machines that do other work too:
-fewer rounds, ratios with slack, and no limits in milliseconds; nothing may be lost all the same.
+fewer rounds, ratios with slack, no limits for p99 and milliseconds; nothing may be lost all the same.
 """
 
 import argparse
@@ -27,7 +27,7 @@ from lib.processes import comm
 from measure import median, percentile, pss_kib, wait_quiet, wakeups
 from rig import Bench, Flagman, Floor
 
-SLACK = 1.6  # of a ratio's limit, with --quick
+SLACK = 3  # of a ratio's limit, with --quick: other work shares the processors of a CI machine
 AT_ONCE = {"hold": "0", "cooldown": "0", "start-limit-burst": "1000000"}
 MIB = 1024
 
@@ -109,7 +109,8 @@ def measure_presses(bench, table, options):
     for pace, (what, _, _, _, limits) in PACES.items():
         for p, limit in zip((50, 99), limits):
             pairs = [(percentile(a, p), percentile(b, p)) for a, b in found[pace]]
-            table.ratio(f"{what}: p{p}", pairs, "us", limit)
+            # a hundredth of a few presses is one press, and whatever else ran just then
+            table.ratio(f"{what}: p{p}", pairs, "us", None if p == 99 and table.quick else limit)
     table.ratio("1,000 presses at once: the last one's start", found["burst"], "ms", 5)
     table.value("1,000 presses at once: lost", bursts_lost, "", 0)
     floor.close()
