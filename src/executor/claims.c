@@ -252,6 +252,13 @@ int claim_read_result(int dir, const struct token *token, struct run_end *ret)
 	return 0;
 }
 
+int claim_write_result(int dir, const struct token *token, const struct run_end *end)
+{
+	const struct claim_result r = {.version = CLAIM_VERSION, .end = *end, .token = *token};
+
+	return write_part(dir, CLAIM_RESULT_AT, &r, sizeof(r));
+}
+
 void claim_finish_end(struct run_end *end, enum stop_reason stop, const uint8_t success[32])
 {
 	unsigned code = (unsigned)end->code;

@@ -69,6 +69,9 @@ int claim_write_stop(int dir, enum stop_reason reason);
 enum stop_reason claim_read_stop(int dir);
 /* -ENOENT: has none. */
 int claim_read_result(int dir, const struct token *token, struct run_end *ret);
+/* In the runner's place, when that died without one: then nobody asks again, and nothing is killed
+ * again. */
+int claim_write_result(int dir, const struct token *token, const struct run_end *end);
 /* Completes what the runner can't know. */
 void claim_finish_end(struct run_end *end, enum stop_reason stop, const uint8_t success[32]);
 /* Whom to kill, by `started`; false: nothing was started in this boot. */

@@ -26,7 +26,7 @@ struct work {
 	const struct identity *id;
 	struct marks marks;
 	struct base_records records;
-	bool accept;
+	bool accept, mending;
 	struct generation *g;
 	uint32_t base; /* the one that is open, or UINT32_MAX */
 	int base_fd, staging;
@@ -38,10 +38,13 @@ struct wanted {
 	mode_t mode;
 };
 
-static void set_error(char **error, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+/* Mending can be asked for by the agent, as often as it likes. */
+static void set_error(const struct work *w, char **error, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
 
-static void set_error(char **error, const char *fmt, ...)
+static void set_error(const struct work *w, char **error, const char *fmt, ...)
 {
+	static struct log_limit limit;
 	va_list ap;
 
 	free(*error);
@@ -49,7 +52,9 @@ static void set_error(char **error, const char *fmt, ...)
 	if (vasprintf(error, fmt, ap) < 0)
 		*error = NULL;
 	va_end(ap);
-	if (*error)
+	if (*error && w->mending)
+		log_limited(&limit, "%s", *error);
+	else if (*error)
 		log_warning("%s", *error);
 }
 
@@ -263,7 +268,7 @@ static int open_base(struct work *w, uint32_t index)
 	if (r >= 0)
 		r = open_staging(w, &why);
 	if (r < 0) {
-		set_error(&b->error, "%s %s: %s", b->path, why, strerror(-r));
+		set_error(w, &b->error, "%s %s: %s", b->path, why, strerror(-r));
 		b->dev = 0;
 		close_base(w);
 		return r;
@@ -280,7 +285,7 @@ static void board_error(
 {
 	const struct group *g = &w->g->config->groups[board];
 
-	set_error(&w->g->boards[board].error, "%s/%s%s%s %s: %s", g->path, g->object,
+	set_error(w, &w->g->boards[board].error, "%s/%s%s%s %s: %s", g->path, g->object,
 		folder ? "/" : "", folder ? folder : "", why, strerror(-error));
 }
 
@@ -377,6 +382,7 @@ void directories_mend(int state, const struct identity *id, struct generation *g
 	struct work w;
 
 	begin(&w, state, id, g);
+	w.mending = true;
 	prepare_board(&w, board);
 	end(&w, state);
 }

@@ -84,19 +84,33 @@ static void run_over(struct run *r, struct run_end *end)
 	run_free(r);
 }
 
-/* Reads how it ended; kills what must not be left. */
-static void read_end(struct run *r, int dir, struct run_end *ret)
+/*
+ * How the run of a claim ended, and the death of what must not be left: all of it, when its runner
+ * died without a result -- which is then written in its place; KILL_REST: what is still below the
+ * runner, which waits for that.  (Not its session: this may be long after its end.)
+ */
+static void read_end(const struct runs *rs, const struct token *token, int dir, const char *id,
+	bool kill_rest, struct run_end *ret)
 {
-	struct run_end end = {.kind = END_INTERRUPTED};
-	int error = claim_read_result(dir, &r->token, &end);
+	char hex[TOKEN_HEX + 1];
+	struct prey prey;
+	int error = claim_read_result(dir, token, ret);
 
-	if (error < 0 && error != -ENOENT)
-		log_error("claim of run %llu: result: %s", (unsigned long long)r->plan.run,
-			strerror(-error));
-	if (error < 0 || r->plan.leftovers == LEFTOVERS_KILL || r->stop != STOP_NONE)
-		(void)signal_claim(r->runs, dir, r->plan.id, SIGKILL);
-	claim_finish_end(&end, r->stop, r->plan.success);
-	*ret = end;
+	if (error == 0 && !kill_rest)
+		return;
+	find_prey(rs, dir, id, &prey);
+	if (error == 0)
+		prey.session = 0;
+	if (prey_signal(&prey, SIGKILL) > 0 && error < 0)
+		log_warning("claim %s: its runner died; killed what was left of it",
+			token_hex(token, hex));
+	close_fd(prey.cgroup);
+	if (error < 0) {
+		*ret = (struct run_end){.kind = END_INTERRUPTED, .ended = now_realtime()};
+		error = claim_write_result(dir, token, ret);
+	}
+	if (error < 0)
+		log_error("claim %s: result: %s", token_hex(token, hex), strerror(-error));
 }
 
 static int on_alive(sd_event_source *s, int fd, uint32_t events, void *userdata)
@@ -111,7 +125,9 @@ static int on_alive(sd_event_source *s, int fd, uint32_t events, void *userdata)
 		return 0;
 	dir = claim_open(r->runs->places->runs, &r->token);
 	if (dir >= 0)
-		read_end(r, dir, &end);
+		read_end(r->runs, &r->token, dir, r->plan.id,
+			r->plan.leftovers == LEFTOVERS_KILL || r->stop != STOP_NONE, &end);
+	claim_finish_end(&end, r->stop, r->plan.success);
 	run_over(r, &end);
 	return 0;
 }
@@ -281,6 +297,9 @@ void runs_check_births(struct runs *rs)
 		struct run_end end = {.kind = END_INTERRUPTED};
 		next = r->next;
 		if (was_never_born(r)) {
+			_cleanup_close_ int dir = claim_open(rs->places->runs, &r->token);
+			if (dir >= 0)
+				read_end(rs, &r->token, dir, r->plan.id, true, &end);
 			claim_finish_end(&end, r->stop, r->plan.success);
 			run_over(r, &end);
 		}
@@ -290,26 +309,20 @@ void runs_check_births(struct runs *rs)
 enum claim_state claim_end(
 	struct runs *rs, const struct token *token, int dir, struct run_end *ret, uint64_t *ret_run)
 {
+	enum stop_reason stop = claim_read_stop(dir);
 	struct claim_plan plan = {0};
-	struct run_end end = {.kind = END_INTERRUPTED};
-	char hex[TOKEN_HEX + 1];
-	int error = claim_read_result(dir, token, &end);
 
 	if (claim_read_plan(dir, token, &plan) < 0)
 		plan = (struct claim_plan){0};
 	if (plan.claimed == 0)
 		plan.success[0] = 1; /* it ended before its plan was written: 0 is a success */
-	if (error < 0 && signal_claim(rs, dir, plan.id, SIGKILL) > 0)
-		log_warning("claim %s: its runner died; killed what was left of it",
-			token_hex(token, hex));
-	if (error == 0 && plan.leftovers == LEFTOVERS_KILL)
-		(void)signal_claim(rs, dir, plan.id, SIGKILL);
+	read_end(rs, token, dir, plan.id, plan.leftovers == LEFTOVERS_KILL || stop != STOP_NONE,
+		ret);
 	if (*plan.id)
 		ready_tidy(rs->pool, plan.id);
-	claim_finish_end(&end, claim_read_stop(dir), plan.success);
-	*ret = end;
+	claim_finish_end(ret, stop, plan.success);
 	*ret_run = plan.run;
-	return error < 0 ? CLAIM_INTERRUPTED : CLAIM_ENDED;
+	return ret->kind == END_INTERRUPTED ? CLAIM_INTERRUPTED : CLAIM_ENDED;
 }
 
 bool runs_adopt(struct runs *rs, const struct token *token)
