@@ -25,7 +25,7 @@ def apache(inst, group=QUICK, actions=THREE, **keys):
     inst.start()
     first = re.search(r"- name: (.*)", actions)[1]
     inst.wait_state("Apache", first, "")
-    inst.made = {flag.file.stat().st_ino for flag in inst.flags("Apache").values()}
+    inst.made = {name: f.file.stat().st_ino for name, f in inst.flags("Apache").items()}
     return inst
 
 
@@ -47,8 +47,8 @@ def finish(inst, name="Restart", line="exit 0"):
 def is_flagmans(inst, obj, action):
     """Ready, and not an editor's file that is about to be put right: those say "changed"."""
     flag = inst.flag(obj, action)
-    return flag.state == "" and (flag.file.stat().st_ino in inst.made or (
-        "How to press it" in flag.text and "changed" not in flag.text))
+    return flag.state == "" and (flag.file.stat().st_ino == inst.made[action] or (
+        f"{obj}: {action}" in flag.text and "changed" not in flag.text))
 
 
 def was_no_press(inst, obj="Apache", action="Restart", word=None):
