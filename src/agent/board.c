@@ -213,10 +213,35 @@ static void look_replaced(
 	flag_gone(a, f);
 }
 
+static struct flag *flag_of_inode(struct agent *a, struct board *b, const struct file_id *id)
+{
+	const struct view_board *v = board_view(a, b);
+
+	for (uint32_t i = 0; i < v->n_actions; i++) {
+		struct flag *f = &a->flags[v->first_action + i];
+		if (f->place == PLACE_PUBLISHED && file_id_equal(&f->id, id))
+			return f;
+	}
+	return NULL;
+}
+
+/* Flags changed places.  Back to staging with both; each is shown again where it belongs. */
+static void look_swapped(struct agent *a, struct board *b, struct flag *f, struct flag *other,
+	int dirfd, const char *published)
+{
+	char name[FLAG_NAME_MAX] = "";
+
+	log_info("%s: %s is another flag: both are put back", board_object(a, b), published);
+	flag_unhinge(a, other, dirfd, published);
+	if (board_where(a, b, f, dirfd, published, name) == WHERE_RENAMED)
+		flag_unhinge(a, f, dirfd, name);
+}
+
 static void look_flag(struct agent *a, struct board *b, struct flag *f, int dirfd)
 {
 	char published[FLAG_NAME_MAX], name[FLAG_NAME_MAX] = "";
 	struct file_info info;
+	struct flag *other;
 	int r;
 
 	flag_shown_name(a, f, published);
@@ -227,7 +252,11 @@ static void look_flag(struct agent *a, struct board *b, struct flag *f, int dirf
 		return;
 	}
 	if (r == 0) {
-		look_replaced(a, b, f, dirfd, published);
+		other = flag_of_inode(a, b, &info.id);
+		if (other)
+			look_swapped(a, b, f, other, dirfd, published);
+		else
+			look_replaced(a, b, f, dirfd, published);
 		return;
 	}
 	if (r != -ENOENT) {

@@ -249,6 +249,18 @@ static int flag_move(struct agent *a, struct flag *f, int from_fd, const char *f
 	return -EEXIST;
 }
 
+void flag_unhinge(struct agent *a, struct flag *f, int dirfd, const char *name)
+{
+	char staged[TOKEN_HEX + 8];
+
+	staged_name(&f->token, staged, sizeof(staged));
+	if (renameat2(dirfd, name, board_base(a, flag_board(a, f))->staging_fd, staged,
+		    RENAME_NOREPLACE) < 0)
+		return; /* gone: the next look says how */
+	f->place = PLACE_STAGED;
+	flag_mark(a, f, DIRTY_NAME);
+}
+
 static int flag_hide(struct agent *a, struct flag *f, int dirfd)
 {
 	char shown[FLAG_NAME_MAX], staged[TOKEN_HEX + 8];

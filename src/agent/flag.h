@@ -32,6 +32,8 @@ const char *flag_shown_name(const struct agent *a, const struct flag *f, char *b
 
 /* The file is used up, replaced or lost: forget it; a fresh one follows. */
 void flag_gone(struct agent *a, struct flag *f);
+/* Back to staging with its file, which bears NAME in DIRFD; it is shown again in its place. */
+void flag_unhinge(struct agent *a, struct flag *f, int dirfd, const char *name);
 /* Takes the file away, if it is still there, and its row: the action is no more. */
 void flag_remove(struct agent *a, struct flag *f, int dirfd, const char *name);
 
