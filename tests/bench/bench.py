@@ -9,7 +9,8 @@ unprivileged user, as they should be; as an ordinary user nothing is dropped, an
 measured, for the processes let nobody look into them.
 
 Ends with 1 when a figure is beyond its limit.  --quick is for machines that do other work too:
-fewer rounds, ratios with slack, no limits for p99 and milliseconds; nothing may be lost all the same.
+fewer rounds, ratios with slack, no limits for p99 and in milliseconds; nothing may be lost all the
+same.
 """
 
 import argparse
@@ -234,6 +235,18 @@ def flood(bench, table, flagman, floor):
 MEASUREMENTS = {"presses": measure_presses, "idle": measure_idle, "many": measure_many}
 
 
+def measure(name, programs, tools, options):
+    """What was beyond its limit.  Other work only ever makes a ratio worse: where there may be some
+    (--quick), a figure is beyond its limit when it is so three times in a row."""
+    for _ in range(3 if options.quick else 1):
+        table = Table(options.quick)
+        with Bench(programs, tools, options.keep) as bench:
+            MEASUREMENTS[name](bench, table, options)
+        if not table.beyond:
+            break
+    return table.beyond
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
     parser.add_argument("--bin", default=TESTS.parent / "build/bin", type=Path,
@@ -260,13 +273,12 @@ def main():
             parser.error(f"{needed} is not there: build first, or see --bin and --tools")
     # Told to end: leave no process, user or file behind.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    table = Table(options.quick)
-    with Bench(programs, tools, options.keep) as bench:
-        for name in options.only or MEASUREMENTS:
-            MEASUREMENTS[name](bench, table, options)
-    if table.beyond:
-        print(f"beyond the limit: {'; '.join(table.beyond)}")
-    return 1 if table.beyond else 0
+    beyond = []
+    for name in options.only or MEASUREMENTS:
+        beyond += measure(name, programs, tools, options)
+    if beyond:
+        print(f"beyond the limit: {'; '.join(beyond)}")
+    return 1 if beyond else 0
 
 
 if __name__ == "__main__":

@@ -10,8 +10,10 @@ from boards import QUICK
 from lib.waiting import wait_for
 
 # The subshell: dash redirects before it forks, and would show its own redirection.
+# status is read by the shell itself: dash blocks all signals while it starts another program.
 LOOK = """- name: Look
-  command: %ACT% Look 'cat /proc/$$/status >%OUT%/status; (ls -l /proc/$$/fd >%OUT%/fd); \
+  command: %ACT% Look 'while IFS= read -r l; do echo "$l"; done </proc/$$/status \
+>%OUT%/status; (ls -l /proc/$$/fd >%OUT%/fd); \
 pwd >%OUT%/pwd; umask >%OUT%/umask; cat /proc/$$/limits >%OUT%/limits; \
 cat /proc/$$/stat >%OUT%/stat; cat /proc/$$/cgroup >%OUT%/cgroup'
 """
