@@ -128,6 +128,16 @@ def test_an_open_writer_is_waited_for(inst):
     assert (inst.out / "got").read_bytes() == b"first second"
 
 
+def test_an_upload_that_begins_empty_is_shown(inst):
+    """Every upload does: it is created, and written for minutes."""
+    app(inst)
+    with open(inst.share / "App" / "In" / "shop.war", "wb", buffering=0) as upload:
+        stays(lambda: not inst.ran("Deploy"), "empty", 0.5, inst.dump)
+        upload.write(b"content")
+        inst.wait_state("App", "Deploy", "Receiving")
+    inst.wait_state("App", "Deploy", "Done")
+
+
 def test_a_partial_name_is_waited_for(inst):
     """A browser downloads into the share, and renames."""
     path = app(inst)
