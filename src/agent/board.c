@@ -235,6 +235,8 @@ static void look_swapped(struct agent *a, struct board *b, struct flag *f, struc
 	flag_unhinge(a, other, dirfd, published);
 	if (board_where(a, b, f, dirfd, published, name) == WHERE_RENAMED)
 		flag_unhinge(a, f, dirfd, name);
+	else
+		flag_gone(a, f); /* the other was renamed over it: not a press */
 }
 
 static void look_flag(struct agent *a, struct board *b, struct flag *f, int dirfd)

@@ -276,7 +276,7 @@ static int look_drop(struct agent *a, struct board *b, struct dropping *d, int d
 	}
 	if (d->stage == STAGE_NONE)
 		custody_show(a, d, receiving, "Something is being written into the drop folder.");
-	if (receiving)
+	if (due != UINT64_MAX)
 		agent_timer(a, &d->timer, due, on_settled, d);
 	return 0;
 }

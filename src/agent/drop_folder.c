@@ -13,6 +13,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#define EMPTY_LOOK     USEC_PER_SEC
+#define EMPTY_PATIENCE (60 * USEC_PER_SEC)
 #define CANDIDATES_MAX 1000 /* more files than that wait until others are gone */
 
 void candidates_done(struct candidates *c)
@@ -26,13 +28,18 @@ void candidates_done(struct candidates *c)
 bool candidates_unsettled(
 	const struct candidates *c, uint64_t settle, uint64_t now, uint64_t *ret_due)
 {
-	uint64_t due = UINT64_MAX;
+	uint64_t due = UINT64_MAX, empty = UINT64_MAX;
 
+	/* an upload begins empty, and nothing is heard of it before it is closed: look now and
+	 * then, but not for ever at a file that stays empty */
+	for (size_t i = 0; i < c->n; i++)
+		if (!c->list[i].size && now < c->list[i].changed + EMPTY_PATIENCE)
+			empty = now + (settle < EMPTY_LOOK ? settle : EMPTY_LOOK);
 	for (size_t i = 0; i < c->n; i++)
 		if (c->list[i].size && c->list[i].changed + settle > now &&
 			c->list[i].changed + settle < due)
 			due = c->list[i].changed + settle;
-	*ret_due = due;
+	*ret_due = due < empty ? due : empty;
 	return due != UINT64_MAX;
 }
 

@@ -26,7 +26,7 @@ struct candidates {
 };
 
 void candidates_done(struct candidates *c);
-/* Something is still settling: *RET_DUE is when the first of it will have (boottime us). */
+/* Something is still settling.  *RET_DUE is when to look again (boottime us; UINT64_MAX: not). */
 bool candidates_unsettled(
 	const struct candidates *c, uint64_t settle, uint64_t now, uint64_t *ret_due);
 /* The settled one that came first, or NULL. */
