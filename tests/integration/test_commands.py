@@ -136,7 +136,7 @@ def test_environment_is_built_from_nothing(inst, people):
                "_", "TZ", "TERM"}
     ours = {key for key in environment if key.startswith("FLAGMAN_")}
     assert set(environment) - ours <= allowed, environment
-    assert environment["NOTIFY_SOCKET"] != str(inst.run.parent / "notify")
+    assert environment["NOTIFY_SOCKET"] != str(inst.notify)
     assert environment["USER"] == people.runner
     expected = {"FLAGMAN_OBJECT": "Apache", "FLAGMAN_ACTION": "Look", "FLAGMAN_RUN": "1",
                 "FLAGMAN_TRIGGER": "delete"}

@@ -80,6 +80,7 @@ class Instance:
         self.share = self.root / "share"
         self.out = self.root / "out"
         self.log_path = self.root / "log"
+        self.notify = self.root / "notify"
         self.sanitizer = self.root / "sanitizer"
         self.environment = {}
         self.arguments = []
@@ -151,7 +152,7 @@ class Instance:
     def start(self, wait=True, timeout=None):
         assert self.process is None or self.process.poll() is not None, "it runs already"
         self._close_notify()
-        address = self.run.parent / "notify"
+        address = self.notify
         address.unlink(missing_ok=True)
         self._notify = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC)
         self._notify.bind(str(address))
