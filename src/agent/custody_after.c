@@ -21,6 +21,7 @@ static int on_keep(sd_event_source *s, uint64_t usec, void *userdata)
 	(void)usec;
 	agent_timer_off(&d->keep_timer);
 	custody_return_kept(d->agent, d);
+	board_looks(d->agent);
 	return 0;
 }
 
@@ -105,6 +106,7 @@ void custody_taken(struct agent *a, const struct exec_result *m)
 			keep(a, d);
 		else
 			give_back(a, d);
+		board_looks(a); /* the next one may wait */
 		return;
 	}
 	custody_next(a, d);
