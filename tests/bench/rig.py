@@ -136,10 +136,17 @@ class Flagman(Instance):
         super().__init__(bench.root / name, bench.people, bench.programs)
         self.bench = bench
         self.presses = {}
-        # As /run is: in memory.  The rest stays on the disk that the bench is run on.
-        self.run = Path(tempfile.mkdtemp(prefix="flagman-bench-run-", dir="/dev/shm"))
-        self.run.chmod(0o755)
-        bench.directories.append(self.run)
+        # As /run is: in memory.  As /srv and /var/lib are: not side by side, for then ext4 makes
+        # claims among the inodes of all the flags that were just deleted.
+        self.run = self._elsewhere("/dev/shm")
+        if os.access("/var/lib", os.W_OK):
+            self.state = self._elsewhere("/var/lib")
+
+    def _elsewhere(self, parent):
+        path = Path(tempfile.mkdtemp(prefix="flagman-bench-", dir=parent))
+        path.chmod(0o755)
+        self.bench.directories.append(path)
+        return path
 
     def objects(self, name, objects, actions, keys):
         """Snippets; the presses of the first action of each object come first."""
