@@ -38,8 +38,8 @@ void adopt_claim(struct agent *a, const struct exec_claim *m, int *fds, size_t n
 
 	ad->claims = grow(ad->claims, ad->n_claims, sizeof(*ad->claims));
 	struct claim *c = &ad->claims[ad->n_claims++];
-	*c = (struct claim){.m = *m, .fds = {-1, -1, -1}};
-	for (size_t i = 0; i < n_fds && i < 3; i++)
+	*c = (struct claim){.m = *m, .fds = {-1, -1}};
+	for (size_t i = 0; i < n_fds && i < 2; i++)
 		c->fds[i] = steal_fd(&fds[i]);
 	if (m->run >= a->next_run)
 		a->next_run = m->run + 1;
@@ -186,7 +186,7 @@ static void leftover_claim(struct agent *a, struct claim *c)
 				token_hex(&c->m.token, hex));
 		runs_spent(a, &c->m.token);
 	}
-	for (size_t i = 0; i < 3; i++)
+	for (size_t i = 0; i < 2; i++)
 		close_fd(c->fds[i]);
 }
 

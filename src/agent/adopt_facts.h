@@ -11,7 +11,7 @@
 
 struct claim {
 	struct exec_claim m;
-	int fds[3];
+	int fds[2]; /* its file, alive */
 	bool used;
 };
 

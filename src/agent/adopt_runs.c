@@ -86,10 +86,8 @@ void adopt_run(struct agent *a, struct flag *f, struct run *run, enum verdict v,
 		press_neighbours(a, l);
 		return;
 	}
-	if (c && c->fds[0] >= 0) {
-		l->status_fd = steal_fd(&c->fds[0]);
-		l->output_fd = steal_fd(&c->fds[1]);
-	}
+	if (c && c->fds[0] >= 0)
+		l->claim_fd = steal_fd(&c->fds[0]);
 	runs_adopt_end(a, l, c ? &c->m.end : &interrupted);
 	runs_forget(l);
 }

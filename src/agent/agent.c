@@ -14,11 +14,13 @@
 
 /*
  * Presses come first: what people see of one is done when nothing else is pending, a slice at a
- * time, but never later than FLUSH_LATEST.  A slice is one transaction.
+ * time, but never later than FLUSH_LATEST, or ASKED_LATEST while the executor has starts before it:
+ * making flags would take the processor from them.  A slice is one transaction.
  */
 #define FLUSH_SLICE  32
-#define FLUSH_LATEST (20 * 1000) /* us */
-#define START_QUIET  700         /* us */
+#define FLUSH_LATEST (20 * 1000)  /* us */
+#define ASKED_LATEST (500 * 1000) /* us */
+#define START_QUIET  700          /* us */
 
 int agent_timer(struct agent *a, sd_event_source **source, uint64_t at, sd_event_time_handler_t cb,
 	void *userdata)
@@ -125,9 +127,11 @@ int agent_after_event(struct agent *a)
 	now = now_boottime();
 	if (!a->dirty_since)
 		a->dirty_since = now;
-	if (now > a->dirty_since + FLUSH_LATEST) {
+	if (now > a->dirty_since + (a->n_asked ? ASKED_LATEST : FLUSH_LATEST)) {
 		a->dirty_since = now;
 		agent_flush(a);
+	} else if (a->n_asked) {
+		return 0; /* answers are to come */
 	} else if (now < a->quiet_until) {
 		if (!a->quiet)
 			return agent_timer(a, &a->quiet, a->quiet_until, on_quiet, a);

@@ -103,7 +103,7 @@ struct live {
 	sd_event_source *timer;   /* the state's: hold, fade, confirm, pause, ... */
 	sd_event_source *refresh; /* rate limit of name and content while it runs */
 	sd_event_source *alive;   /* nudges and hang-up of the runner */
-	int alive_fd, status_fd, output_fd;
+	int alive_fd, claim_fd;
 	uint32_t percent;
 	uint8_t step; /* of per cent, as the name may show it now */
 	char progress[256];
@@ -187,6 +187,7 @@ struct agent {
 	struct lives active;        /* runs that the executor has */
 	struct lives waiting;       /* in the order of their presses */
 	size_t n_active;
+	size_t n_asked; /* starts that the executor has not answered yet */
 	void *by_token; /* tsearch(3) tree of struct live by run.token */
 	struct own_job *owning;
 	size_t own_head, own_n, own_size;

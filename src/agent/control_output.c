@@ -49,9 +49,9 @@ void control_say_live(struct connection *c, struct live *l)
 	struct claim_status st;
 	uint64_t left_out = 0;
 
-	if (l->output_fd >= 0 && claim_status_read(l->status_fd, &st) == 0 &&
+	if (l->claim_fd >= 0 && claim_status_read(l->claim_fd, &st) == 0 &&
 		st.output_total > c->sent &&
-		claim_output_read(l->output_fd, &st, &head, &tail, &left_out) == 0)
+		claim_output_read(l->claim_fd, &st, &head, &tail, &left_out) == 0)
 		say_output(c, &head, &tail, left_out);
 }
 

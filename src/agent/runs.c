@@ -70,9 +70,8 @@ void runs_forget(struct live *l)
 
 	l->alive = sd_event_source_disable_unref(l->alive);
 	close_fd(l->alive_fd);
-	close_fd(l->status_fd);
-	close_fd(l->output_fd);
-	l->alive_fd = l->status_fd = l->output_fd = -1;
+	close_fd(l->claim_fd);
+	l->alive_fd = l->claim_fd = -1;
 	agent_timer_off(&l->refresh);
 	if (!l->active)
 		return;
@@ -104,6 +103,7 @@ void runs_start(struct agent *a, struct live *l)
 	r = channel_send(a->executor, &m, sizeof(m), NULL, 0);
 	if (r < 0)
 		log_fatal(71, "the executor cannot be reached: %s", strerror(-r));
+	a->n_asked++;
 	(void)sched_yield(); /* the executor was woken on this processor: it goes first */
 	agent_started(a);
 	activate(a, l);
@@ -138,7 +138,7 @@ static void look_at_status(struct live *l)
 	uint64_t now = now_boottime();
 	uint64_t due = UINT64_MAX;
 
-	if (!f || l->status_fd < 0 || claim_status_read(l->status_fd, &st) < 0)
+	if (!f || l->claim_fd < 0 || claim_status_read(l->claim_fd, &st) < 0)
 		return;
 	uint64_t every = st.output_total > CONTENT_LONG ? CONTENT_EVERY_LONG : CONTENT_EVERY;
 	if (now >= l->content_at + every || l->percent != st.percent ||
@@ -199,9 +199,8 @@ void runs_adopt(struct agent *a, struct live *l, int *fds)
 {
 	if (!l->active)
 		activate(a, l);
-	l->status_fd = steal_fd(&fds[0]);
-	l->output_fd = steal_fd(&fds[1]);
-	l->alive_fd = steal_fd(&fds[2]);
+	l->claim_fd = steal_fd(&fds[0]);
+	l->alive_fd = steal_fd(&fds[1]);
 	int r = sd_event_add_io(a->event, &l->alive, l->alive_fd, EPOLLIN, on_alive, l);
 	if (r < 0)
 		log_error("run %llu: its progress cannot be followed: %s",
@@ -242,7 +241,7 @@ static void started_ok(
 	struct agent *a, struct live *l, const struct exec_started *m, int *fds, size_t n_fds)
 {
 	l->run.claimed = m->claimed;
-	if (n_fds == 3)
+	if (n_fds == 2)
 		runs_adopt(a, l, fds);
 	/* the history learns of it with the end; until then the claim is the record */
 	log_info("%s/%s: run %llu begins (%s%s%s)", l->run.object, l->run.action,
@@ -254,9 +253,9 @@ void runs_started(struct agent *a, const struct exec_started *m, int *fds, size_
 {
 	struct live *l = runs_find(a, &m->token);
 
-	if (!l) {
+	if (!l || !a->n_asked)
 		log_panic("the executor started what was not asked for");
-	}
+	a->n_asked--;
 	switch ((enum start_result)m->result) {
 	case START_OK:
 		started_ok(a, l, m, fds, n_fds);
@@ -298,9 +297,9 @@ static void keep_output(struct agent *a, struct live *l)
 	struct claim_status st;
 	uint64_t left_out = 0;
 
-	if (l->output_fd < 0 || claim_status_read(l->status_fd, &st) < 0 || st.output_total == 0)
+	if (l->claim_fd < 0 || claim_status_read(l->claim_fd, &st) < 0 || st.output_total == 0)
 		return;
-	if (claim_output_read(l->output_fd, &st, &head, &tail, &left_out) < 0)
+	if (claim_output_read(l->claim_fd, &st, &head, &tail, &left_out) < 0)
 		return;
 	int r = store_begin(a->store);
 	if (r == 0)

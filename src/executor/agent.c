@@ -116,22 +116,22 @@ void agent_quit(struct executor *x)
 static void announce_claim(const struct token *token, void *userdata)
 {
 	struct executor *x = userdata;
-	_cleanup_close_ int dir = claim_open(x->places.runs, token);
+	_cleanup_close_ int file = claim_open(&x->places.claims, token);
 	struct exec_claim m = {.header.type = EXEC_CLAIM, .token = *token};
 	struct claim_fds fds = CLAIM_FDS_NONE;
 	const struct run *run = runs_find(&x->runs, token);
-	bool have;
 
-	if (dir < 0)
+	if (file < 0)
 		return;
 	if (run) {
 		m.state = CLAIM_RUNNING;
 		m.run = run->plan.run;
 	} else {
-		m.state = claim_end(&x->runs, token, dir, &m.end, &m.run);
+		m.state = claim_end(&x->runs, token, file, &m.end, &m.run);
 	}
-	have = claim_open_fds(dir, &fds) == 0;
-	agent_send(x, &m, sizeof(m), (int[]){fds.status, fds.output, fds.alive}, have ? 3 : 0);
+	(void)claim_open_fds(&x->places.claims, token, run ? run->plan.id : "", &fds);
+	agent_send(x, &m, sizeof(m), (int[]){fds.file, fds.alive},
+		(size_t)(fds.file >= 0) + (size_t)(fds.alive >= 0));
 	claim_close_fds(&fds);
 }
 
@@ -160,7 +160,7 @@ static void announce(struct executor *x)
 	}
 	m.agent_restarted = x->agent.ended && now_monotonic() - x->agent.ended < RESTARTED_USEC;
 	send_view(x);
-	(void)claims_each(x->places.runs, announce_claim, x);
+	(void)claims_each(&x->places.claims, announce_claim, x);
 	agent_send(x, &m, sizeof(m), NULL, 0);
 }
 

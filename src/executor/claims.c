@@ -12,37 +12,35 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define FILE_MODE   0600
-#define GONE_PREFIX ".gone-"
-
-static const char *const files[] = {CLAIM_STATUS, CLAIM_OUTPUT, CLAIM_ALIVE, CLAIM_STOP};
+#define FILE_MODE 0600
 
 _Static_assert(sizeof(struct claim_status) <= CLAIM_PLAN_AT, "the status fits");
 _Static_assert(CLAIM_PLAN_AT + sizeof(struct claim_plan) <= CLAIM_STARTED_AT, "the plan fits");
-_Static_assert(CLAIM_STARTED_AT + CLAIM_STARTED_SIZE <= CLAIM_RESULT_AT, "started fits");
+_Static_assert(CLAIM_STARTED_AT + CLAIM_STARTED_SIZE <= CLAIM_STOP_AT, "started fits");
 _Static_assert(CLAIM_RESULT_AT % 512 == 0 && sizeof(struct claim_result) <= 512,
 	"the result lies in one sector");
 
+struct ready_name {
+	char text[64];
+};
+
+static struct ready_name ready_name(const char *id)
+{
+	struct ready_name n;
+
+	snprintf(n.text, sizeof(n.text), CLAIM_READY_PREFIX "%s", id);
+	return n;
+}
+
 void claim_close_fds(struct claim_fds *fds)
 {
-	close_fd(fds->status);
-	close_fd(fds->output);
+	close_fd(fds->file);
 	close_fd(fds->alive);
 	*fds = CLAIM_FDS_NONE;
 }
 
-static void remove_directory(int runs, const char *name)
-{
-	_cleanup_close_ int dir =
-		openat(runs, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
-
-	for (size_t i = 0; dir >= 0 && i < sizeof(files) / sizeof(*files); i++)
-		(void)unlinkat(dir, files[i], 0);
-	(void)unlinkat(runs, name, AT_REMOVEDIR);
-}
-
 /* The block of a run that has not begun: all of it on the disk's account from now on. */
-static int write_block(int status, const char *id)
+static int write_block(int file, const char *id)
 {
 	char block[CLAIM_BLOCK] = {0};
 	struct claim_status s = {.percent = UINT32_MAX};
@@ -50,56 +48,53 @@ static int write_block(int status, const char *id)
 
 	snprintf(plan.id, sizeof(plan.id), "%s", id);
 	memcpy(block + CLAIM_PLAN_AT, &plan, sizeof(plan));
-	if (pwrite(status, block, sizeof(block), 0) != (ssize_t)sizeof(block))
+	if (pwrite(file, block, sizeof(block), 0) != (ssize_t)sizeof(block))
 		return errno ? -errno : -ENOSPC;
-	return claim_status_write(status, &s);
+	return claim_status_write(file, &s);
 }
 
-static int make_files(int dir, const char *id)
+int claim_prepare(const struct claims *c, const char *id)
 {
-	const int flags = O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW;
-	_cleanup_close_ int output = openat(dir, CLAIM_OUTPUT, flags, FILE_MODE);
-	_cleanup_close_ int status = -1;
+	_cleanup_close_ int file = openat(c->runs, ready_name(id).text,
+		O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, FILE_MODE);
+	int r = file < 0 ? -errno : write_block(file, id);
 
-	if (output < 0 || mkfifoat(dir, CLAIM_ALIVE, FILE_MODE) < 0)
-		return -errno;
-	status = openat(dir, CLAIM_STATUS, flags, FILE_MODE);
-	return status < 0 ? -errno : write_block(status, id);
-}
-
-int claim_prepare(int runs, const char *id, int *ret_dir, struct claim_fds *ret)
-{
-	_cleanup_close_ int dir = -1;
-	char name[64];
-	int r;
-
-	snprintf(name, sizeof(name), CLAIM_READY_PREFIX "%s", id);
-	if (mkdirat(runs, name, 0700) < 0)
-		return -errno;
-	dir = openat(runs, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
-	r = dir < 0 ? -errno : make_files(dir, id);
-	if (r == 0)
-		r = claim_open_fds(dir, ret);
-	if (r < 0) {
-		remove_directory(runs, name);
-		return r;
-	}
-	*ret_dir = steal_fd(&dir);
-	return 0;
-}
-
-int claim_prepare_again(int runs, const char *id, int *ret_dir, struct claim_fds *ret)
-{
-	_cleanup_close_ int dir = -1;
-	char name[64];
-	int r;
-
-	snprintf(name, sizeof(name), CLAIM_READY_PREFIX "%s", id);
-	dir = openat(runs, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
-	r = dir < 0 ? -errno : claim_open_fds(dir, ret);
-	if (r == 0)
-		*ret_dir = steal_fd(&dir);
+	if (r == 0 && mkfifoat(c->alive, id, FILE_MODE) < 0)
+		r = -errno;
+	if (r < 0 && file >= 0)
+		claim_remove_ready(c, id);
 	return r;
+}
+
+static int open_file(const struct claims *c, const char *name, int flags)
+{
+	int fd = openat(c->runs, name, flags | O_CLOEXEC | O_NOFOLLOW);
+
+	return fd < 0 ? -errno : fd;
+}
+
+static int open_alive(const struct claims *c, const char *id, int flags)
+{
+	int fd = openat(c->alive, id, flags | O_NONBLOCK | O_CLOEXEC | O_NOFOLLOW);
+
+	return fd < 0 ? -errno : fd;
+}
+
+int claim_open_ready(const struct claims *c, const char *id, struct claim_fds *ret, int *ret_file,
+	int *ret_alive)
+{
+	const struct ready_name name = ready_name(id);
+	_cleanup_close_ int file = open_file(c, name.text, O_RDWR);
+	_cleanup_close_ int read_only = open_file(c, name.text, O_RDONLY);
+	_cleanup_close_ int alive = open_alive(c, id, O_RDONLY);
+	_cleanup_close_ int writer = open_alive(c, id, O_WRONLY); /* after a reader is there */
+
+	if (file < 0 || read_only < 0 || alive < 0 || writer < 0)
+		return file < 0 ? file : read_only < 0 ? read_only : alive < 0 ? alive : writer;
+	*ret = (struct claim_fds){steal_fd(&read_only), steal_fd(&alive)};
+	*ret_file = steal_fd(&file);
+	*ret_alive = steal_fd(&writer);
+	return 0;
 }
 
 /* A write lease is given to the only one who has the file open. */
@@ -110,104 +105,81 @@ static bool is_mine_alone(int fd)
 	return fcntl(fd, F_SETLEASE, F_UNLCK) == 0;
 }
 
-/* All files as make_files() leaves them. */
-static int renew_files(int dir, const char *id, int status, int output)
+int claim_recycle(const struct claims *c, const struct token *token, char *ret_id)
 {
-	if (ftruncate(output, 0) < 0 || (unlinkat(dir, CLAIM_STOP, 0) < 0 && errno != ENOENT))
-		return -errno;
-	return write_block(status, id);
-}
-
-int claim_recycle(int runs, const struct token *token, char *ret_id)
-{
-	_cleanup_close_ int dir = claim_open(runs, token), status = -1, output = -1;
-	char hex[TOKEN_HEX + 1], name[64];
+	_cleanup_close_ int file = claim_open(c, token);
+	char hex[TOKEN_HEX + 1];
 	struct claim_plan plan;
 
 	*ret_id = '\0';
-	if (dir < 0)
-		return dir;
-	status = openat(dir, CLAIM_STATUS, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
-	output = openat(dir, CLAIM_OUTPUT, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
-	if (status < 0 || output < 0 || claim_read_plan(dir, token, &plan) < 0 || !*plan.id ||
-		!is_mine_alone(status) || !is_mine_alone(output))
-		return claim_remove(runs, token);
-	snprintf(name, sizeof(name), CLAIM_READY_PREFIX "%s", plan.id);
-	if (renameat2(runs, token_hex(token, hex), runs, name, RENAME_NOREPLACE) < 0)
-		return claim_remove(runs, token);
-	if (renew_files(dir, plan.id, status, output) < 0)
-		remove_directory(runs, name);
+	if (file < 0)
+		return file;
+	if (claim_read_plan(file, token, &plan) < 0 || !*plan.id || !is_mine_alone(file) ||
+		renameat2(c->runs, token_hex(token, hex), c->runs, ready_name(plan.id).text,
+			RENAME_NOREPLACE) < 0)
+		return claim_remove(c, token);
+	if (ftruncate(file, CLAIM_BLOCK) < 0 || write_block(file, plan.id) < 0)
+		claim_remove_ready(c, plan.id);
 	else
 		snprintf(ret_id, CLAIM_ID_MAX, "%s", plan.id);
 	return 0;
 }
 
-int claim_make(int runs, const char *id, const struct token *token)
-{
-	char name[64], hex[TOKEN_HEX + 1];
-
-	snprintf(name, sizeof(name), CLAIM_READY_PREFIX "%s", id);
-	return renameat2(runs, name, runs, token_hex(token, hex), RENAME_NOREPLACE) < 0 ? -errno
-											: 0;
-}
-
-int claim_open(int runs, const struct token *token)
+int claim_make(const struct claims *c, const char *id, const struct token *token)
 {
 	char hex[TOKEN_HEX + 1];
-	int fd = openat(
-		runs, token_hex(token, hex), O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
 
-	return fd < 0 ? -errno : fd;
+	return renameat2(c->runs, ready_name(id).text, c->runs, token_hex(token, hex),
+		       RENAME_NOREPLACE) < 0
+		       ? -errno
+		       : 0;
 }
 
-int claim_open_fds(int dir, struct claim_fds *ret)
+int claim_open(const struct claims *c, const struct token *token)
 {
-	struct claim_fds f = {
-		.status = openat(dir, CLAIM_STATUS, O_RDONLY | O_CLOEXEC | O_NOFOLLOW),
-		.output = openat(dir, CLAIM_OUTPUT, O_RDONLY | O_CLOEXEC | O_NOFOLLOW),
-		.alive = openat(dir, CLAIM_ALIVE, O_RDONLY | O_NONBLOCK | O_CLOEXEC | O_NOFOLLOW),
-	};
-	int r = f.status < 0 || f.output < 0 || f.alive < 0 ? -errno : 0;
+	char hex[TOKEN_HEX + 1];
 
-	if (r < 0)
-		claim_close_fds(&f);
-	else
-		*ret = f;
-	return r;
+	return open_file(c, token_hex(token, hex), O_RDWR);
 }
 
-/* A part of the block, written in place or read. */
-static int write_part(int dir, off_t at, const void *data, size_t size)
+int claim_open_fds(const struct claims *c, const struct token *token, const char *id,
+	struct claim_fds *ret)
 {
-	_cleanup_close_ int fd = openat(dir, CLAIM_STATUS, O_WRONLY | O_CLOEXEC | O_NOFOLLOW);
+	char hex[TOKEN_HEX + 1];
+	int file = open_file(c, token_hex(token, hex), O_RDONLY);
 
-	if (fd < 0 || pwrite(fd, data, size, at) < 0)
-		return -errno;
+	if (file < 0)
+		return file;
+	*ret = (struct claim_fds){file, *id ? open_alive(c, id, O_RDONLY) : -1};
 	return 0;
 }
 
-static int read_part(int dir, off_t at, void *data, size_t size)
+static int write_part(int file, off_t at, const void *data, size_t size)
 {
-	_cleanup_close_ int fd = openat(dir, CLAIM_STATUS, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	ssize_t n = pwrite(file, data, size, at);
 
-	return fd < 0 ? -errno : pread_all(fd, data, size, at);
+	if (n < 0)
+		return -errno;
+	return (size_t)n == size ? 0 : -ENOSPC;
 }
 
-int claim_write_plan(int dir, const struct claim_plan *p)
+int claim_write_plan(int file, const struct claim_plan *p)
 {
-	return write_part(dir, CLAIM_PLAN_AT, p, sizeof(*p));
+	return write_part(file, CLAIM_PLAN_AT, p, sizeof(*p));
 }
 
-int claim_read_plan(int dir, const struct token *token, struct claim_plan *ret)
+int claim_read_plan(int file, const struct token *token, struct claim_plan *ret)
 {
 	struct claim_plan p;
-	int r = read_part(dir, CLAIM_PLAN_AT, &p, sizeof(p));
+	int r = pread_all(file, &p, sizeof(p), CLAIM_PLAN_AT);
 
 	if (r < 0)
 		return r;
 	if (p.version != CLAIM_VERSION)
 		return -EBADMSG;
 	p.id[sizeof(p.id) - 1] = p.boot[sizeof(p.boot) - 1] = '\0';
+	if (strchr(p.id, '/')) /* it names a file */
+		return -EBADMSG;
 	if (token_equal(&p.token, token)) {
 		*ret = p;
 	} else {
@@ -217,29 +189,26 @@ int claim_read_plan(int dir, const struct token *token, struct claim_plan *ret)
 	return 0;
 }
 
-int claim_write_stop(int dir, enum stop_reason reason)
+int claim_write_stop(int file, enum stop_reason reason)
 {
 	char byte = (char)reason;
-	_cleanup_close_ int fd =
-		openat(dir, CLAIM_STOP, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, FILE_MODE);
 
-	return fd < 0 ? -errno : write_all(fd, &byte, 1);
+	return write_part(file, CLAIM_STOP_AT, &byte, 1);
 }
 
-enum stop_reason claim_read_stop(int dir)
+enum stop_reason claim_read_stop(int file)
 {
-	_cleanup_close_ int fd = openat(dir, CLAIM_STOP, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-	char byte;
+	char byte = STOP_NONE;
 
-	if (fd < 0 || pread_all(fd, &byte, 1, 0) < 0)
+	if (pread_all(file, &byte, 1, CLAIM_STOP_AT) < 0)
 		return STOP_NONE;
-	return byte == STOP_TIMEOUT ? STOP_TIMEOUT : STOP_CANCEL;
+	return byte == STOP_NONE || byte == STOP_TIMEOUT ? (enum stop_reason)byte : STOP_CANCEL;
 }
 
-int claim_read_result(int dir, const struct token *token, struct run_end *ret)
+int claim_read_result(int file, const struct token *token, struct run_end *ret)
 {
 	struct claim_result result;
-	int r = read_part(dir, CLAIM_RESULT_AT, &result, sizeof(result));
+	int r = pread_all(file, &result, sizeof(result), CLAIM_RESULT_AT);
 
 	if (r < 0)
 		return r;
@@ -252,11 +221,11 @@ int claim_read_result(int dir, const struct token *token, struct run_end *ret)
 	return 0;
 }
 
-int claim_write_result(int dir, const struct token *token, const struct run_end *end)
+int claim_write_result(int file, const struct token *token, const struct run_end *end)
 {
 	const struct claim_result r = {.version = CLAIM_VERSION, .end = *end, .token = *token};
 
-	return write_part(dir, CLAIM_RESULT_AT, &r, sizeof(r));
+	return write_part(file, CLAIM_RESULT_AT, &r, sizeof(r));
 }
 
 void claim_finish_end(struct run_end *end, enum stop_reason stop, const uint8_t success[32])
@@ -268,11 +237,11 @@ void claim_finish_end(struct run_end *end, enum stop_reason stop, const uint8_t 
 		       success[code / 8] >> code % 8 & 1;
 }
 
-bool claim_read_prey(int dir, struct prey *ret)
+bool claim_read_prey(int file, struct prey *ret)
 {
 	char text[CLAIM_STARTED_SIZE + 1] = "";
 
-	return read_part(dir, CLAIM_STARTED_AT, text, CLAIM_STARTED_SIZE) == 0 &&
+	return pread_all(file, text, CLAIM_STARTED_SIZE, CLAIM_STARTED_AT) == 0 &&
 	       prey_parse(text, boot_id(), ret);
 }
 
@@ -286,35 +255,38 @@ bool claim_is_alive(int alive)
 	char drop[64];
 	ssize_t n;
 
+	if (alive < 0)
+		return false;
 	do
 		n = read(alive, drop, sizeof(drop));
 	while (n > 0 || (n < 0 && errno == EINTR));
 	return n < 0 && errno == EAGAIN;
 }
 
-int claim_remove(int runs, const struct token *token)
+int claim_remove(const struct claims *c, const struct token *token)
 {
-	char hex[TOKEN_HEX + 1], gone[64];
+	_cleanup_close_ int file = claim_open(c, token);
+	struct claim_plan plan = {0};
+	char hex[TOKEN_HEX + 1];
 
-	token_hex(token, hex);
-	snprintf(gone, sizeof(gone), GONE_PREFIX "%s", hex);
-	if (renameat(runs, hex, runs, gone) < 0)
+	if (file >= 0)
+		(void)claim_read_plan(file, token, &plan);
+	if (unlinkat(c->runs, token_hex(token, hex), 0) < 0)
 		return -errno;
-	remove_directory(runs, gone);
+	if (*plan.id)
+		(void)unlinkat(c->alive, plan.id, 0);
 	return 0;
 }
 
-void claim_remove_ready(int runs, const char *id)
+void claim_remove_ready(const struct claims *c, const char *id)
 {
-	char name[64];
-
-	snprintf(name, sizeof(name), CLAIM_READY_PREFIX "%s", id);
-	remove_directory(runs, name);
+	(void)unlinkat(c->runs, ready_name(id).text, 0);
+	(void)unlinkat(c->alive, id, 0);
 }
 
-static DIR *open_list(int runs)
+static DIR *open_list(int directory)
 {
-	int fd = openat(runs, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int fd = openat(directory, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	DIR *d = fd < 0 ? NULL : fdopendir(fd);
 
 	if (!d)
@@ -322,22 +294,22 @@ static DIR *open_list(int runs)
 	return d;
 }
 
-void claims_tidy(int runs)
+void claims_tidy(const struct claims *c)
 {
-	DIR *d = open_list(runs);
+	const size_t prefix = strlen(CLAIM_READY_PREFIX);
+	DIR *d = open_list(c->runs);
 	struct dirent *e;
 
 	while (d && (e = readdir(d)))
-		if (!strncmp(e->d_name, CLAIM_READY_PREFIX, strlen(CLAIM_READY_PREFIX)) ||
-			!strncmp(e->d_name, GONE_PREFIX, strlen(GONE_PREFIX)))
-			remove_directory(runs, e->d_name);
+		if (!strncmp(e->d_name, CLAIM_READY_PREFIX, prefix))
+			claim_remove_ready(c, e->d_name + prefix);
 	if (d)
 		closedir(d);
 }
 
-int claims_each(int runs, claim_handler *handler, void *userdata)
+int claims_each(const struct claims *c, claim_handler *handler, void *userdata)
 {
-	DIR *d = open_list(runs);
+	DIR *d = open_list(c->runs);
 	struct dirent *e;
 	struct token t;
 

@@ -143,7 +143,6 @@ static int on_child(sd_event_source *s, const struct signalfd_siginfo *si, void 
 			if (x->stopping)
 				(void)sd_event_exit(x->event, 0);
 		} else if (!x->stopping && pool_reap(&x->pool, pid)) {
-			runs_check_births(&x->runs);
 			chores_wake(x);
 		} else {
 			(void)watchers_reap(&x->watchers, pid);
@@ -206,10 +205,10 @@ static void adopt_one(const struct token *token, void *userdata)
 /* What an earlier flagmand has left: its preparations, its runs. */
 static void adopt(struct executor *x)
 {
-	claims_tidy(x->places.runs);
-	(void)claims_each(x->places.runs, adopt_one, x);
+	claims_tidy(&x->places.claims);
+	(void)claims_each(&x->places.claims, adopt_one, x);
 	(void)cgroups_sweep(&x->cgroups, id_in_use, x);
-	places_sweep_notify(&x->places, id_in_use, x);
+	places_sweep(&x->places, id_in_use, x);
 	if (x->runs.n)
 		log_info("adopted %zu runs", x->runs.n);
 }

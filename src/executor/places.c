@@ -103,13 +103,15 @@ static int open_all(struct places *p, const struct identity *id, const char **wh
 		return p->state;
 	if ((p->lock = take_lock(p->state)) < 0)
 		return p->lock;
-	if ((p->runs = make_own(p->state, "runs", own, own_gid, 0700)) < 0)
-		return p->runs;
+	if ((p->claims.runs = make_own(p->state, "runs", own, own_gid, 0700)) < 0)
+		return p->claims.runs;
 	if ((p->agent = make_own(p->state, "agent", id->uid, id->gid, 0700)) < 0)
 		return p->agent;
 	*why = p->run_path;
 	if ((p->run = make_path(p->run_path)) < 0)
 		return p->run;
+	if ((p->claims.alive = make_own(p->run, "alive", own, own_gid, 0700)) < 0)
+		return p->claims.alive;
 	if ((p->notify = make_own(p->run, "notify", own, own_gid, 0711)) < 0)
 		return p->notify;
 	if ((p->control = make_control(p->run)) < 0)
@@ -124,7 +126,7 @@ int places_open(struct places *p, const char *state, const char *run, const stru
 		.state_path = absolute(state),
 		.run_path = absolute(run),
 		.state = -1,
-		.runs = -1,
+		.claims = {-1, -1},
 		.agent = -1,
 		.run = -1,
 		.notify = -1,
@@ -139,18 +141,25 @@ int places_open(struct places *p, const char *state, const char *run, const stru
 	return open_all(p, id, why);
 }
 
-void places_sweep_notify(
-	const struct places *p, bool (*in_use)(const char *id, void *userdata), void *userdata)
+static void sweep(
+	int directory, bool (*in_use)(const char *id, void *userdata), void *userdata)
 {
-	int fd = openat(p->notify, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int fd = openat(directory, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	DIR *d = fd < 0 ? NULL : fdopendir(fd);
 	struct dirent *e;
 
 	while (d && (e = readdir(d)))
 		if (*e->d_name != '.' && !in_use(e->d_name, userdata))
-			(void)unlinkat(p->notify, e->d_name, 0);
+			(void)unlinkat(directory, e->d_name, 0);
 	if (d)
 		closedir(d);
+}
+
+void places_sweep(
+	const struct places *p, bool (*in_use)(const char *id, void *userdata), void *userdata)
+{
+	sweep(p->notify, in_use, userdata);
+	sweep(p->claims.alive, in_use, userdata);
 }
 
 void places_close(struct places *p)
@@ -161,7 +170,8 @@ void places_close(struct places *p)
 	close_fd(p->notify);
 	close_fd(p->run);
 	close_fd(p->agent);
-	close_fd(p->runs);
+	close_fd(p->claims.alive);
+	close_fd(p->claims.runs);
 	close_fd(p->state);
 	close_fd(p->lock);
 	free(p->state_path);

@@ -38,7 +38,21 @@ static int start_nursery(struct pool *p)
 		return p->nursery;
 	}
 	p->nursery_socket = pair[0];
+	p->nursery_has = UINT64_MAX;
 	return 0;
+}
+
+/* The old one ends when it has read what was asked of it. */
+static void replace_nursery(struct pool *p)
+{
+	int r;
+
+	close_fd(p->nursery_socket);
+	p->nursery_socket = -1;
+	p->nursery = 0;
+	r = start_nursery(p);
+	if (r < 0)
+		log_error("can't start the nursery of runners: %s", strerror(-r));
 }
 
 int pool_open(struct pool *p, const struct places *places, const struct cgroups *cgroups)
@@ -51,11 +65,9 @@ int pool_open(struct pool *p, const struct places *places, const struct cgroups 
 
 void ready_close(struct ready *r)
 {
-	close_fd(r->dir);
 	close_fd(r->socket);
-	close_fd(r->cgroup);
 	claim_close_fds(&r->fds);
-	r->dir = r->socket = r->cgroup = -1;
+	r->socket = -1;
 }
 
 void ready_tidy(struct pool *p, const char *id)
@@ -67,7 +79,7 @@ void ready_tidy(struct pool *p, const char *id)
 void pool_drop(struct pool *p, struct ready *r)
 {
 	ready_close(r);
-	claim_remove_ready(p->places->runs, r->id);
+	claim_remove_ready(&p->places->claims, r->id);
 	ready_tidy(p, r->id);
 }
 
@@ -76,14 +88,14 @@ void pool_recycle(struct pool *p, const struct token *token)
 	char id[CLAIM_ID_MAX];
 
 	if (p->n_spares == SPARES_MAX) {
-		(void)claim_remove(p->places->runs, token);
+		(void)claim_remove(&p->places->claims, token);
 		return;
 	}
-	if (claim_recycle(p->places->runs, token, id) < 0 || !*id)
+	if (claim_recycle(&p->places->claims, token, id) < 0 || !*id)
 		return;
 	/* Something that the run has left may live on in its cgroup, which has that name. */
 	if (p->cgroups->root >= 0 && cgroup_remove(p->cgroups, id) == -EBUSY)
-		claim_remove_ready(p->places->runs, id);
+		claim_remove_ready(&p->places->claims, id);
 	else
 		memcpy(p->spares[p->n_spares++], id, sizeof(id));
 }
@@ -99,7 +111,7 @@ bool pool_has(const struct pool *p, const char *id)
 void pool_close(struct pool *p)
 {
 	while (p->n_spares > 0)
-		claim_remove_ready(p->places->runs, p->spares[--p->n_spares]);
+		claim_remove_ready(&p->places->claims, p->spares[--p->n_spares]);
 	free(p->spares);
 	p->spares = NULL;
 	while (p->n > 0)
@@ -114,6 +126,8 @@ void pool_want(struct pool *p, size_t ready, uint64_t bounding)
 	while (p->n > 0 && (p->n > p->wanted || bounding & ~p->bounding))
 		pool_drop(p, &p->ready[--p->n]);
 	p->bounding = bounding;
+	if (bounding & ~p->nursery_has)
+		replace_nursery(p);
 }
 
 /* A command can be told only a path that fits an address; with a longer one it gets none, and the
@@ -143,12 +157,12 @@ static int make_notify(const struct pool *p, struct ready *r)
 	return steal_fd(&fd);
 }
 
-static int give_birth(struct pool *p, int socket, int dir, int notify)
+static int give_birth(struct pool *p, const int *fds, size_t n)
 {
 	const struct nursery_message m = {.request = NURSERY_BIRTH, .bounding = p->bounding};
 
-	return spec_send(
-		p->nursery_socket, &m, sizeof(m), (int[]){socket, dir, notify}, NURSERY_BIRTH_FDS);
+	p->nursery_has &= p->bounding;
+	return spec_send(p->nursery_socket, &m, sizeof(m), fds, n);
 }
 
 int pool_sync(struct pool *p)
@@ -158,7 +172,7 @@ int pool_sync(struct pool *p)
 
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
 		return -errno;
-	r = spec_send(p->nursery_socket, &m, sizeof(m), (int[]){pair[1], p->places->runs},
+	r = spec_send(p->nursery_socket, &m, sizeof(m), (int[]){pair[1], p->places->claims.runs},
 		NURSERY_SYNC_FDS);
 	close(pair[1]);
 	if (r == 0)
@@ -167,34 +181,48 @@ int pool_sync(struct pool *p)
 	return r;
 }
 
-/* A directory, used before or new. */
-static int prepare_claim(struct pool *p, struct ready *r)
+static int make_spare(struct pool *p)
 {
-	struct token t;
-	char hex[TOKEN_HEX + 1];
+	char *id = p->spares[p->n_spares], hex[TOKEN_HEX + 1];
+	struct token t = token_new();
+	int r;
 
-	while (p->n_spares > 0) {
+	snprintf(id, CLAIM_ID_MAX, "%.*s", CLAIM_ID_MAX - 1, token_hex(&t, hex));
+	r = claim_prepare(&p->places->claims, id);
+	if (r == 0)
+		p->n_spares++;
+	return r;
+}
+
+/* A claim's file, used before or new. */
+static int take_spare(struct pool *p, struct ready *r, int *ret_file, int *ret_alive)
+{
+	for (;;) {
+		int e = p->n_spares > 0 ? 0 : make_spare(p);
+
+		if (e < 0)
+			return e;
 		memcpy(r->id, p->spares[--p->n_spares], sizeof(r->id));
-		if (claim_prepare_again(p->places->runs, r->id, &r->dir, &r->fds) == 0)
+		e = claim_open_ready(&p->places->claims, r->id, &r->fds, ret_file, ret_alive);
+		if (e == 0)
 			return 0;
-		claim_remove_ready(p->places->runs, r->id);
+		claim_remove_ready(&p->places->claims, r->id);
+		if (e != -ENOENT) /* somebody has removed it: the next one, or a new one */
+			return e;
 	}
-	t = token_new();
-	snprintf(r->id, sizeof(r->id), "%.*s", CLAIM_ID_MAX - 1, token_hex(&t, hex));
-	return claim_prepare(p->places->runs, r->id, &r->dir, &r->fds);
 }
 
 static int prepare(struct pool *p, struct ready *ret)
 {
-	struct ready r = {.dir = -1, .socket = -1, .cgroup = -1, .fds = CLAIM_FDS_NONE};
-	_cleanup_close_ int notify = -1, theirs = -1;
+	struct ready r = {.socket = -1, .fds = CLAIM_FDS_NONE};
+	_cleanup_close_ int notify = -1, theirs = -1, file = -1, alive = -1, cgroup = -1;
 	int pair[2], error;
 
-	error = prepare_claim(p, &r);
+	error = take_spare(p, &r, &file, &alive);
 	if (error < 0)
 		return error;
 	if (p->cgroups->root >= 0)
-		r.cgroup = cgroup_run(p->cgroups, r.id, true);
+		cgroup = cgroup_run(p->cgroups, r.id, true);
 	notify = make_notify(p, &r);
 	error = notify < 0 ? notify : 0;
 	if (error == 0 && socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
@@ -202,7 +230,8 @@ static int prepare(struct pool *p, struct ready *ret)
 	if (error == 0) {
 		r.socket = pair[0];
 		theirs = pair[1];
-		error = give_birth(p, theirs, r.dir, notify);
+		error = give_birth(p, (const int[]){theirs, file, notify, alive, cgroup},
+			NURSERY_BIRTH_FDS + (cgroup >= 0));
 	}
 	if (error < 0) {
 		pool_drop(p, &r);
@@ -237,30 +266,25 @@ int pool_refill(struct pool *p)
 {
 	int r;
 
-	if (p->n >= p->wanted)
+	if (p->n < p->wanted) {
+		r = prepare(p, &p->ready[p->n]);
+		p->n += r == 0;
+	} else if (p->n_spares < SPARES_MIN) {
+		r = make_spare(p);
+	} else {
 		return 0;
-	r = prepare(p, &p->ready[p->n]);
-	if (r < 0)
-		return r;
-	p->n++;
-	return p->n < p->wanted;
+	}
+	return r < 0 ? r : 1;
 }
 
 bool pool_reap(struct pool *p, pid_t pid)
 {
-	int r;
-
 	if (pid != p->nursery)
 		return false;
 	log_error("the nursery of runners has ended; starting another");
-	close_fd(p->nursery_socket);
-	p->nursery_socket = -1;
-	p->nursery = 0;
 	/* Those that it had forked live on; births that it had not read are lost. */
 	while (p->n > 0)
 		pool_drop(p, &p->ready[--p->n]);
-	r = start_nursery(p);
-	if (r < 0)
-		log_error("can't start the nursery: %s", strerror(-r));
+	replace_nursery(p);
 	return true;
 }

@@ -17,13 +17,12 @@
 #include <sys/types.h>
 
 #define POOL_MAX   64
-#define SPARES_MAX 512
+#define SPARES_MIN 32  /* made in advance */
+#define SPARES_MAX 1024 /* kept of those that were used */
 
 struct ready {
 	char id[CLAIM_ID_MAX];
-	int dir;          /* .ready-<id> */
 	int socket;       /* to the runner */
-	int cgroup;       /* or -1 */
 	char notify[108]; /* path of its socket, or "" when that is too long */
 	uid_t notify_uid; /* whose it is: that of the last run, who may be that of the next */
 	struct claim_fds fds;
@@ -41,6 +40,7 @@ struct pool {
 	bool left_cgroups; /* a run's cgroup was not empty at its end */
 	uid_t last_uid;
 	uint64_t bounding; /* capabilities that some command needs in its bounding set */
+	uint64_t nursery_has; /* what the nursery has not dropped */
 };
 
 /* Starts the nursery.  0 or -errno. */
@@ -48,14 +48,15 @@ int pool_open(struct pool *p, const struct places *places, const struct cgroups 
 /* Waiting runners end, what was prepared is removed. */
 void pool_close(struct pool *p);
 /* How many to keep ready, and with which bounding set: those that are ready with less are called
- * off. */
+ * off, and a nursery that has less is replaced. */
 void pool_want(struct pool *p, size_t ready, uint64_t bounding);
 
 /* One that is ready, or prepared now: 0, or -errno (-ENOSPC and its like: no room for a claim). */
 int pool_take(struct pool *p, struct ready *ret);
 /* Calls it off: its runner ends, everything is removed. */
 void pool_drop(struct pool *p, struct ready *r);
-/* Adds one if fewer than wanted are ready.  1 if there is more to do, 0, or -errno. */
+/* Adds one if fewer than wanted are ready, or a spare directory if there are few.  1 if there is
+ * more to do, 0, or -errno. */
 int pool_refill(struct pool *p);
 /* To be called when PID has ended: true if it was the nursery, which is started anew. */
 bool pool_reap(struct pool *p, pid_t pid);

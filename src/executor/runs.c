@@ -8,7 +8,6 @@
 #include "common/text.h"
 
 #include <errno.h>
-#include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -41,7 +40,6 @@ static void run_free(struct run *r)
 	sd_event_source_disable_unref(r->alive);
 	sd_event_source_disable_unref(r->timer);
 	claim_close_fds(&r->fds);
-	close_fd(r->socket);
 	*r->link = r->next;
 	if (r->next)
 		r->next->link = r->link;
@@ -56,20 +54,20 @@ void runs_close(struct runs *rs)
 }
 
 /* Everything that can be known of what is to be killed. */
-static void find_prey(const struct runs *rs, int dir, const char *id, struct prey *ret)
+static void find_prey(const struct runs *rs, int file, const char *id, struct prey *ret)
 {
 	*ret = (struct prey){.cgroup = -1};
-	if (!claim_read_prey(dir, ret))
+	if (!claim_read_prey(file, ret))
 		*ret = (struct prey){.cgroup = -1};
 	ret->cgroup = *id ? cgroup_run(rs->cgroups, id, false) : -1;
 }
 
-static int signal_claim(const struct runs *rs, int dir, const char *id, int sig)
+static int signal_claim(const struct runs *rs, int file, const char *id, int sig)
 {
 	struct prey prey;
 	int n;
 
-	find_prey(rs, dir, id, &prey);
+	find_prey(rs, file, id, &prey);
 	n = prey_signal(&prey, sig);
 	close_fd(prey.cgroup);
 	return n;
@@ -89,16 +87,16 @@ static void run_over(struct run *r, struct run_end *end)
  * died without a result -- which is then written in its place; KILL_REST: what is still below the
  * runner, which waits for that.  (Not its session: this may be long after its end.)
  */
-static void read_end(const struct runs *rs, const struct token *token, int dir, const char *id,
+static void read_end(const struct runs *rs, const struct token *token, int file, const char *id,
 	bool kill_rest, struct run_end *ret)
 {
 	char hex[TOKEN_HEX + 1];
 	struct prey prey;
-	int error = claim_read_result(dir, token, ret);
+	int error = claim_read_result(file, token, ret);
 
 	if (error == 0 && !kill_rest)
 		return;
-	find_prey(rs, dir, id, &prey);
+	find_prey(rs, file, id, &prey);
 	if (error == 0)
 		prey.session = 0;
 	if (prey_signal(&prey, SIGKILL) > 0 && error < 0)
@@ -107,7 +105,7 @@ static void read_end(const struct runs *rs, const struct token *token, int dir, 
 	close_fd(prey.cgroup);
 	if (error < 0) {
 		*ret = (struct run_end){.kind = END_INTERRUPTED, .ended = now_realtime()};
-		error = claim_write_result(dir, token, ret);
+		error = claim_write_result(file, token, ret);
 	}
 	if (error < 0)
 		log_error("claim %s: result: %s", token_hex(token, hex), strerror(-error));
@@ -117,15 +115,15 @@ static int on_alive(sd_event_source *s, int fd, uint32_t events, void *userdata)
 {
 	struct run *r = userdata;
 	struct run_end end = {.kind = END_INTERRUPTED};
-	_cleanup_close_ int dir = -1;
+	_cleanup_close_ int file = -1;
 
 	(void)s;
 	(void)fd;
 	if (!(events & (EPOLLHUP | EPOLLERR)))
 		return 0;
-	dir = claim_open(r->runs->places->runs, &r->token);
-	if (dir >= 0)
-		read_end(r->runs, &r->token, dir, r->plan.id,
+	file = claim_open(&r->runs->places->claims, &r->token);
+	if (file >= 0)
+		read_end(r->runs, &r->token, file, r->plan.id,
 			r->plan.leftovers == LEFTOVERS_KILL || r->stop != STOP_NONE, &end);
 	claim_finish_end(&end, r->stop, r->plan.success);
 	run_over(r, &end);
@@ -134,10 +132,10 @@ static int on_alive(sd_event_source *s, int fd, uint32_t events, void *userdata)
 
 static void kill_now(struct run *r, int sig)
 {
-	_cleanup_close_ int dir = claim_open(r->runs->places->runs, &r->token);
+	_cleanup_close_ int file = claim_open(&r->runs->places->claims, &r->token);
 
-	if (dir >= 0)
-		(void)signal_claim(r->runs, dir, r->plan.id, sig);
+	if (file >= 0)
+		(void)signal_claim(r->runs, file, r->plan.id, sig);
 }
 
 static void arm(struct run *r, uint64_t usec);
@@ -145,11 +143,11 @@ static void arm(struct run *r, uint64_t usec);
 /* TERM, until there was somebody to hear it: the command may just be starting. */
 static void ask_to_end(struct run *r)
 {
-	_cleanup_close_ int dir = claim_open(r->runs->places->runs, &r->token);
+	_cleanup_close_ int file = claim_open(&r->runs->places->claims, &r->token);
 	uint64_t again = now_monotonic() + TERM_AGAIN_USEC;
 
-	if (!r->asked && dir >= 0)
-		r->asked = signal_claim(r->runs, dir, r->plan.id, SIGTERM) > 0;
+	if (!r->asked && file >= 0)
+		r->asked = signal_claim(r->runs, file, r->plan.id, SIGTERM) > 0;
 	if (!r->asked && again < r->kill_at)
 		arm(r, again);
 	else if (r->kill_at != USEC_INFINITY)
@@ -206,13 +204,13 @@ static void begin_to_stop(struct run *r, enum stop_reason reason)
 
 void run_stop(struct run *r, enum stop_reason reason)
 {
-	_cleanup_close_ int dir = -1;
+	_cleanup_close_ int file = -1;
 	int e;
 
 	if (r->stop != STOP_NONE)
 		return;
-	dir = claim_open(r->runs->places->runs, &r->token);
-	e = dir < 0 ? dir : claim_write_stop(dir, reason);
+	file = claim_open(&r->runs->places->claims, &r->token);
+	e = file < 0 ? file : claim_write_stop(file, reason);
 	if (e < 0)
 		log_warning("run %llu: can't note why it is stopped: %s",
 			(unsigned long long)r->plan.run, strerror(-e));
@@ -220,21 +218,19 @@ void run_stop(struct run *r, enum stop_reason reason)
 }
 
 struct run *runs_add(struct runs *rs, const struct token *token, const struct claim_plan *plan,
-	struct claim_fds *fds, int socket)
+	struct claim_fds *fds)
 {
 	struct run *r = calloc(1, sizeof(*r));
 	int e;
 
 	if (!r) {
 		claim_close_fds(fds);
-		close_fd(socket);
 		return NULL;
 	}
 	*r = (struct run){
 		.token = *token,
 		.plan = *plan,
-		.fds = {-1, -1, fds->alive},
-		.socket = socket,
+		.fds = {-1, fds->alive},
 		.runs = rs,
 		.next = rs->first,
 		.link = &rs->first,
@@ -255,9 +251,8 @@ struct run *runs_add(struct runs *rs, const struct token *token, const struct cl
 
 void run_settle(struct run *r)
 {
-	_cleanup_close_ int dir = claim_open(r->runs->places->runs, &r->token);
-	struct pollfd p = {.fd = r->socket};
-	int e = dir < 0 ? dir : claim_write_plan(dir, &r->plan);
+	_cleanup_close_ int file = claim_open(&r->runs->places->claims, &r->token);
+	int e = file < 0 ? file : claim_write_plan(file, &r->plan);
 
 	r->plan_written = true;
 	if (e < 0)
@@ -265,58 +260,19 @@ void run_settle(struct run *r)
 			strerror(-e));
 	if (r->plan.deadline != USEC_INFINITY && !r->timer)
 		arm(r, r->plan.deadline);
-	if (r->socket >= 0 && poll(&p, 1, 0) == 1) { /* started: it has let go of it */
-		close(r->socket);
-		r->socket = -1;
-	}
-}
-
-/* Was a runner ever there?  It holds its end of the socket until it has started the command, and
- * `alive` from before that until the end. */
-static bool was_never_born(const struct run *r)
-{
-	struct pollfd p = {.fd = r->socket};
-	_cleanup_close_ int dir = -1;
-	struct claim_fds fds;
-	struct run_end end;
-	bool dead;
-
-	if (r->socket < 0 || poll(&p, 1, 0) != 1)
-		return false;
-	dir = claim_open(r->runs->places->runs, &r->token);
-	if (dir < 0 || claim_open_fds(dir, &fds) < 0)
-		return false;
-	dead = !claim_is_alive(fds.alive) && claim_read_result(dir, &r->token, &end) == -ENOENT;
-	claim_close_fds(&fds);
-	return dead;
-}
-
-void runs_check_births(struct runs *rs)
-{
-	for (struct run *r = rs->first, *next; r; r = next) {
-		struct run_end end = {.kind = END_INTERRUPTED};
-		next = r->next;
-		if (was_never_born(r)) {
-			_cleanup_close_ int dir = claim_open(rs->places->runs, &r->token);
-			if (dir >= 0)
-				read_end(rs, &r->token, dir, r->plan.id, true, &end);
-			claim_finish_end(&end, r->stop, r->plan.success);
-			run_over(r, &end);
-		}
-	}
 }
 
 enum claim_state claim_end(
-	struct runs *rs, const struct token *token, int dir, struct run_end *ret, uint64_t *ret_run)
+	struct runs *rs, const struct token *token, int file, struct run_end *ret, uint64_t *ret_run)
 {
-	enum stop_reason stop = claim_read_stop(dir);
+	enum stop_reason stop = claim_read_stop(file);
 	struct claim_plan plan = {0};
 
-	if (claim_read_plan(dir, token, &plan) < 0)
+	if (claim_read_plan(file, token, &plan) < 0)
 		plan = (struct claim_plan){0};
 	if (plan.claimed == 0)
 		plan.success[0] = 1; /* it ended before its plan was written: 0 is a success */
-	read_end(rs, token, dir, plan.id, plan.leftovers == LEFTOVERS_KILL || stop != STOP_NONE,
+	read_end(rs, token, file, plan.id, plan.leftovers == LEFTOVERS_KILL || stop != STOP_NONE,
 		ret);
 	if (*plan.id)
 		ready_tidy(rs->pool, plan.id);
@@ -327,20 +283,22 @@ enum claim_state claim_end(
 
 bool runs_adopt(struct runs *rs, const struct token *token)
 {
-	_cleanup_close_ int dir = claim_open(rs->places->runs, token);
+	_cleanup_close_ int file = claim_open(&rs->places->claims, token);
 	struct claim_fds fds = CLAIM_FDS_NONE;
 	enum stop_reason stop;
 	struct claim_plan plan;
 	struct run *r;
 
-	if (dir < 0 || claim_open_fds(dir, &fds) < 0)
+	if (file < 0)
+		return false;
+	if (claim_read_plan(file, token, &plan) < 0)
+		plan = (struct claim_plan){0};
+	if (claim_open_fds(&rs->places->claims, token, plan.id, &fds) < 0)
 		return false;
 	if (!claim_is_alive(fds.alive)) {
 		claim_close_fds(&fds);
 		return false;
 	}
-	if (claim_read_plan(dir, token, &plan) < 0)
-		plan = (struct claim_plan){0};
 	if (strcmp(plan.boot, boot_id()) != 0) {
 		/* Its executor died between the start and the plan, which has the id only. */
 		log_warning("adopting a run without a plan: it has no time limit");
@@ -348,11 +306,11 @@ bool runs_adopt(struct runs *rs, const struct token *token)
 		plan.stop_grace = STOP_GRACE_DEFAULT;
 		plan.success[0] = 1;
 	}
-	r = runs_add(rs, token, &plan, &fds, -1);
+	r = runs_add(rs, token, &plan, &fds);
 	if (!r)
 		return true;
 	r->plan_written = true;
-	stop = claim_read_stop(dir);
+	stop = claim_read_stop(file);
 	if (stop != STOP_NONE)
 		begin_to_stop(r, stop); /* it was being stopped: the grace begins anew */
 	else if (plan.deadline != USEC_INFINITY)

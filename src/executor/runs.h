@@ -20,7 +20,6 @@ struct run {
 	struct token token;
 	struct claim_plan plan;
 	struct claim_fds fds; /* only alive is kept open */
-	int socket; /* to the runner: its hang-up without `alive` means it was never born */
 	bool plan_written;
 	enum stop_reason stop;
 	bool asked;       /* SIGTERM has reached something */
@@ -48,21 +47,19 @@ struct runs {
 struct run *runs_find(struct runs *rs, const struct token *token);
 /* Is it the id of one that is under way? */
 bool runs_has(const struct runs *rs, const char *id);
-/* Takes over the alive descriptor in FDS, closes the others, and SOCKET (may be -1).  NULL when
- * out of memory: the run goes on, and is found again by its claim. */
+/* Takes over the alive descriptor in FDS, closes the other.  NULL when out of memory: the run goes
+ * on, and is found again by its claim. */
 struct run *runs_add(struct runs *rs, const struct token *token, const struct claim_plan *plan,
-	struct claim_fds *fds, int socket);
+	struct claim_fds *fds);
 /* After the start: what an adopter needs, and the time limit. */
 void run_settle(struct run *r);
 /* TERM now, KILL after stop-grace.  Idempotent. */
 void run_stop(struct run *r, enum stop_reason reason);
-/* The nursery died: runs whose runner it had not forked yet are over. */
-void runs_check_births(struct runs *rs);
 /* Forgets all; the runs themselves go on. */
 void runs_close(struct runs *rs);
 
 /* The end of a run that is not under way, from its claim: CLAIM_ENDED or CLAIM_INTERRUPTED. */
-enum claim_state claim_end(struct runs *rs, const struct token *token, int dir, struct run_end *ret,
+enum claim_state claim_end(struct runs *rs, const struct token *token, int file, struct run_end *ret,
 	uint64_t *ret_run);
 /* Adopts a claim whose runner lives; false: it does not. */
 bool runs_adopt(struct runs *rs, const struct token *token);

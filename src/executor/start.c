@@ -18,10 +18,14 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
+
+#define ROOM_MIN (64U * 1024) /* bytes free for a run */
 
 struct start {
 	const struct exec_start *request;
@@ -85,8 +89,6 @@ static enum start_result prepare(struct executor *x, struct start *s)
 	f.notify = *s->ready.notify ? s->ready.notify : NULL;
 	r = specify(&s->order, &f, &s->specified, s->answer.why, sizeof(s->answer.why));
 	s->specified.spec.token = s->request->token;
-	if (s->ready.cgroup >= 0)
-		s->specified.spec.flags |= SPEC_CGROUP;
 	buf_reset(&x->spec);
 	if (r == 0)
 		r = spec_encode(&x->spec, &s->specified.spec);
@@ -95,9 +97,21 @@ static enum start_result prepare(struct executor *x, struct start *s)
 	return START_OK;
 }
 
+/* What was prepared could be claimed all the same, but neither output nor history would be kept. */
+static bool has_room(const struct executor *x)
+{
+	struct statvfs v;
+
+	return fstatvfs(x->places.claims.runs, &v) < 0 ||
+	       v.f_bavail * v.f_frsize >= ROOM_MIN || v.f_blocks == 0;
+}
+
 static enum start_result claim(struct executor *x, struct start *s)
 {
-	int r = claim_make(x->places.runs, s->ready.id, &s->request->token);
+	int r = has_room(x) ? 0 : -ENOSPC;
+
+	if (r == 0)
+		r = claim_make(&x->places.claims, s->ready.id, &s->request->token);
 
 	if (r == -EEXIST)
 		return START_SERVED;
@@ -105,7 +119,7 @@ static enum start_result claim(struct executor *x, struct start *s)
 		return fail(s, r, "can't make the claim");
 	s->answer.claimed = now_realtime();
 	if (s->request->sync)
-		(void)fsync(x->places.runs);
+		(void)fsync(x->places.claims.runs);
 	else
 		x->unsynced = true;
 	return START_OK;
@@ -129,26 +143,21 @@ static void give(struct executor *x, struct start *s)
 
 static enum start_result launch(struct start *s, const struct buf *spec)
 {
-	int fds[SPEC_FDS_MAX], r;
-	size_t n = 0;
+	int r = spec_send(s->ready.socket, spec->data, spec->len, &s->specified.script,
+		s->specified.script >= 0);
 
-	if (s->ready.cgroup >= 0)
-		fds[n++] = s->ready.cgroup;
-	if (s->specified.script >= 0)
-		fds[n++] = s->specified.script;
-	r = spec_send(s->ready.socket, spec->data, spec->len, fds, n);
 	return r < 0 ? fail(s, r, "the runner") : START_OK;
 }
 
 static void answer(struct executor *x, struct start *s, enum start_result result)
 {
-	const int fds[] = {s->ready.fds.status, s->ready.fds.output, s->ready.fds.alive};
+	const int fds[] = {s->ready.fds.file, s->ready.fds.alive};
 
 	s->answer.header.type = EXEC_STARTED;
 	s->answer.token = s->request->token;
 	s->answer.run = s->request->run;
 	s->answer.result = result;
-	agent_send(x, &s->answer, sizeof(s->answer), fds, result == START_OK ? 3 : 0);
+	agent_send(x, &s->answer, sizeof(s->answer), fds, result == START_OK ? 2 : 0);
 }
 
 /* The runs table takes over what the press no longer needs. */
@@ -165,12 +174,10 @@ static void enter(struct executor *x, struct start *s)
 							  : now_monotonic() + how->timeout,
 		.stop_grace = how->stop_grace,
 	};
-	int socket = steal_fd(&s->ready.socket);
-
 	snprintf(plan.id, sizeof(plan.id), "%s", s->ready.id);
 	snprintf(plan.boot, sizeof(plan.boot), "%s", boot_id());
 	memcpy(plan.success, how->success, sizeof(plan.success));
-	(void)runs_add(&x->runs, &s->request->token, &plan, &s->ready.fds, socket);
+	(void)runs_add(&x->runs, &s->request->token, &plan, &s->ready.fds);
 	ready_close(&s->ready);
 	x->plans = true;
 	x->untrimmed++;
@@ -210,7 +217,7 @@ void start_run(struct executor *x, const struct exec_start *request)
 	static struct log_limit limit;
 	struct start s = {
 		.request = request,
-		.ready = {.dir = -1, .socket = -1, .cgroup = -1, .fds = CLAIM_FDS_NONE},
+		.ready = {.socket = -1, .fds = CLAIM_FDS_NONE},
 		.specified = {.script = -1},
 		.payload = -1,
 	};
@@ -231,6 +238,8 @@ void start_run(struct executor *x, const struct exec_start *request)
 	} else {
 		give(x, &s);
 		r = launch(&s, &x->spec);
+		x->started_at = now_monotonic();
+		(void)sched_yield(); /* the runner may wait for this processor: it goes first */
 		answer(x, &s, START_OK);
 		if (r == START_OK)
 			enter(x, &s);

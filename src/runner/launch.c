@@ -41,50 +41,43 @@ enum {
 #define CHILD_STACK (64 * 1024)
 static char child_stack[CHILD_STACK] __attribute__((aligned(16)));
 
-/* Field 22 of proc_pid_stat(5) for this process: clock ticks since boot. */
-static uint64_t own_ticks(void)
+static uint64_t now_usec(clockid_t clock)
 {
-	_cleanup_close_ int fd = open("/proc/self/stat", O_RDONLY | O_CLOEXEC);
-	char text[1024];
-	ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
-	const char *at;
+	struct timespec t;
 
-	if (n <= 0)
-		return 0;
-	text[n] = '\0';
-	at = strrchr(text, ')');
-	for (int field = 2; at && field < 22; field++)
-		at = strchr(at + 1, ' ');
-	return at ? strtoull(at + 1, NULL, 10) : 0;
+	clock_gettime(clock, &t);
+	return (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000;
 }
 
-int launch_init(struct launch *l, uint64_t bounding)
+uint64_t launch_ticks(void)
+{
+	struct timespec t;
+	long hz = sysconf(_SC_CLK_TCK);
+
+	clock_gettime(CLOCK_BOOTTIME, &t);
+	return (uint64_t)t.tv_sec * (uint64_t)hz + (uint64_t)t.tv_nsec * (uint64_t)hz / 1000000000;
+}
+
+int launch_init(struct launch *l, uint64_t bounding, uint64_t ticks)
 {
 	struct __user_cap_header_struct h = {.version = _LINUX_CAPABILITY_VERSION_3};
 	struct __user_cap_data_struct d[2] = {0};
-	void *page = mmap(NULL, sizeof(struct launch_failure), PROT_READ | PROT_WRITE,
+	struct launch_shared *shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE,
 		MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 
-	if (page == MAP_FAILED)
+	if (shared == MAP_FAILED)
 		return -errno;
 	*l = (struct launch){
-		.failure = page,
+		.shared = shared,
 		.runner = getpid(),
-		.runner_ticks = own_ticks(),
+		.runner_ticks = ticks,
+		.drop = bounding,
 		.cgroup = -1,
 		.script = -1,
 	};
 	if (syscall(SYS_capget, &h, d) < 0)
 		return -errno;
 	l->permitted = d[0].permitted | (uint64_t)d[1].permitted << 32;
-	for (unsigned c = 0; c < 64; c++) {
-		if (prctl(PR_CAPBSET_READ, c) != 1) /* an error where there is no such capability */
-			continue;
-		if (bounding >> c & 1 || prctl(PR_CAPBSET_DROP, c) < 0)
-			l->drop |= UINT64_C(1) << c;
-	}
-	*l->failure = (struct launch_failure){0};
-	child_stack[CHILD_STACK - 1] = 0; /* the first touch is slow: now, not when it matters */
 	return 0;
 }
 
@@ -120,21 +113,11 @@ static int find_programs(struct launch *l, const char *name)
 	return 0;
 }
 
-/* The same for a process that starts now. */
-static uint64_t ticks_now(void)
-{
-	struct timespec t;
-	long hz = sysconf(_SC_CLK_TCK);
-
-	clock_gettime(CLOCK_BOOTTIME, &t);
-	return (uint64_t)t.tv_sec * (uint64_t)hz + (uint64_t)t.tv_nsec * (uint64_t)hz / 1000000000;
-}
-
 /* "<boot-id> <pid> <start time> <runner's pid> <runner's start time>\n"; the child puts its pid. */
 static void prepare_started(struct launch *l)
 {
 	int n = snprintf(l->started, sizeof(l->started), "%s 0000000000 %llu %d %llu\n", boot_id(),
-		(unsigned long long)ticks_now(), l->runner, (unsigned long long)l->runner_ticks);
+		(unsigned long long)l->ticks, l->runner, (unsigned long long)l->runner_ticks);
 
 	l->started_pid = strlen(boot_id()) + 1;
 	l->started_len = (size_t)n;
@@ -154,15 +137,43 @@ void launch_release(struct launch *l)
 	l->memory = NULL;
 }
 
-/* ---- in the child: raw calls, no memory of its own ---- */
+/* ---- in the child, until there is a specification: the runner sleeps ---- */
+
+/* Is what came a run?  The exit status of a child that has none is nobody's. */
+static bool receive(struct launch *l)
+{
+	struct launch_shared *m = l->shared;
+	int fds[SPEC_FDS_MAX], error;
+	size_t size, n = 0;
+	struct spec *s;
+
+	error = spec_receive(l->socket, m->message, &size, fds, &n);
+	if (error < 0 || size == 0)
+		return false;
+	m->began = now_usec(CLOCK_MONOTONIC);
+	m->started = (int64_t)now_usec(CLOCK_REALTIME);
+	m->size = size;
+	error = spec_decode(m->message, size, &s);
+	if (error == 0 && n != (s->flags & SPEC_SCRIPT ? 1 : 0))
+		error = -EBADMSG;
+	if (error == 0 && n)
+		l->script = fds[0];
+	if (error == 0)
+		error = launch_prepare(l, s);
+	if (error < 0)
+		m->failure = (struct launch_failure){EXIT_EXEC, -error, "specification"};
+	return error == 0;
+}
+
+/* ---- then: raw calls only ---- */
 
 #define CHILD __attribute__((no_sanitize("address", "undefined")))
 
 static CHILD int fail(struct launch *l, int status, const char *step)
 {
-	l->failure->error = errno;
-	l->failure->step = step;
-	l->failure->status = status;
+	l->shared->failure.error = errno;
+	l->shared->failure.step = step;
+	l->shared->failure.status = status;
 	return status;
 }
 
@@ -262,7 +273,7 @@ static CHILD int child_started(struct launch *l)
 	for (size_t i = 10; i-- > 0; pid /= 10)
 		l->started[l->started_pid + i] = (char)('0' + pid % 10);
 	return (int)syscall(
-		SYS_pwrite64, l->status, l->started, l->started_len, (off_t)CLAIM_STARTED_AT);
+		SYS_pwrite64, l->claim, l->started, l->started_len, (off_t)CLAIM_STARTED_AT);
 }
 
 /* 0, 1 and 2, a script's text on 3, and nothing else: all others were opened close-on-exec, and
@@ -293,15 +304,13 @@ static CHILD int child_steps(struct launch *l)
 
 	if (child_signals() < 0)
 		return fail(l, EXIT_SIGNAL_MASK, "signals");
-	if (syscall(SYS_setsid) < 0)
-		return fail(l, EXIT_SETSID, "setsid");
 	if (child_limits(s) < 0)
 		return fail(l, EXIT_LIMITS, "limits");
 	if (s->nice && syscall(SYS_setpriority, PRIO_PROCESS, 0, s->nice) < 0)
 		return fail(l, EXIT_NICE, "nice");
 	syscall(SYS_umask, s->umask);
 	if (s->flags & SPEC_IDENTITY && child_identity(l))
-		return l->failure->status;
+		return l->shared->failure.status;
 	if (syscall(SYS_prctl, PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0 ||
 		syscall(SYS_getppid) != l->runner)
 		return fail(l, EXIT_FDS, "runner");
@@ -313,14 +322,20 @@ static CHILD int child_steps(struct launch *l)
 		syscall(SYS_prctl, PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
 		return fail(l, EXIT_NO_NEW_PRIVILEGES, "no-new-privileges");
 	if (child_descriptors(l))
-		return l->failure->status;
+		return l->shared->failure.status;
 	return child_exec(l);
 }
 
-static CHILD int child(void *userdata)
+static int child(void *userdata)
 {
-	int status = child_steps(userdata);
+	struct launch *l = userdata;
+	int status = EXIT_EXEC;
+	bool session = syscall(SYS_setsid) >= 0;
 
+	/* Lost by setresuid, so this is for the waiting; child_steps() has it again. */
+	(void)syscall(SYS_prctl, PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+	if (syscall(SYS_getppid) == l->runner && receive(l))
+		status = session ? child_steps(l) : fail(l, EXIT_SETSID, "setsid");
 	syscall(SYS_exit_group, status);
 	return status;
 }
@@ -330,7 +345,7 @@ static CHILD int child(void *userdata)
 static pid_t launch_into_cgroup(struct launch *l)
 {
 	struct clone_args a = {
-		.flags = CLONE_VFORK | CLONE_INTO_CGROUP,
+		.flags = CLONE_INTO_CGROUP,
 		.exit_signal = SIGCHLD,
 		.cgroup = (uint64_t)l->cgroup,
 	};
@@ -345,12 +360,12 @@ pid_t launch(struct launch *l)
 {
 	pid_t pid;
 
-	*l->failure = (struct launch_failure){0};
+	l->ticks = launch_ticks();
 	if (l->cgroup >= 0)
 		pid = launch_into_cgroup(l);
 	else
-		pid = clone(child, child_stack + CHILD_STACK, CLONE_VM | CLONE_VFORK | SIGCHLD, l);
+		pid = clone(child, child_stack + CHILD_STACK, CLONE_VM | SIGCHLD, l);
 	if (pid < 0)
 		(void)fail(l, l->cgroup >= 0 ? EXIT_CGROUP : EXIT_EXEC, "fork");
-	return pid < 0 ? -l->failure->error : pid;
+	return pid < 0 ? -l->shared->failure.error : pid;
 }

@@ -1,14 +1,17 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * From a root process to the command: one ordered list of system calls in a child.
+ * From a root process to the command.
  *
- * Everything that needs thought or memory is computed before (launch_prepare); the child makes raw
- * system calls only, because it may share the runner's memory (CLONE_VM|CLONE_VFORK: half the time
- * of fork(2)).  What goes wrong is written to a shared page as an exit status of systemd.exec(5),
- * an errno and the step's name.
+ * The command's process is made before there is a run: it waits for the specification, and when
+ * that comes, it is a list of raw system calls away from being the command.  It shares the runner's
+ * memory (CLONE_VM, no copy to make and none to give up) but not its life: the runner does nothing
+ * but close descriptors and sleep until the child has executed or died, which the hang-up of a
+ * close-on-exec pipe tells, so the two don't work in that memory at the same time.  From setresuid(2) on the child belongs to the command's
+ * user, who may stop it but not look into it: the kernel makes that memory undumpable.
  *
- * The child that goes straight into a cgroup (clone3(2), CLONE_INTO_CGROUP) is forked instead:
- * sharing memory there needs assembler.
+ * A child that is born into a cgroup (clone3(2), CLONE_INTO_CGROUP) has memory of its own instead:
+ * sharing it there needs assembler.  So what both must see is on a shared mapping: the message, and
+ * what went wrong, as an exit status of systemd.exec(5), an errno and the step's name.
  */
 #ifndef FLAGMAN_RUNNER_LAUNCH_H
 #define FLAGMAN_RUNNER_LAUNCH_H
@@ -28,31 +31,45 @@ struct launch_failure {
 	const char *step;
 };
 
+struct launch_shared {
+	struct launch_failure failure;
+	uint64_t began;  /* us, monotonic: when the specification was there */
+	int64_t started; /* the same in us since 1970 */
+	size_t size;     /* of the specification; 0: none came */
+	char message[SPEC_SIZE_MAX + 1] __attribute__((aligned(8)));
+};
+
 struct launch {
+	struct launch_shared *shared;
 	const struct spec *spec;
-	int output; /* write end of the pipe: the command's stdout and stderr */
-	int status; /* the claim's `status`: where it notes what was started */
-	int cgroup; /* directory, or -1 */
-	int script; /* or -1 */
+	int socket;  /* from it comes the specification */
+	int output;  /* write end of the pipe: the command's stdout and stderr */
+	int claim;   /* its file: where it notes what was started */
+	int cgroup;  /* directory, or -1 */
+	int script;  /* or -1 */
+	int running; /* write end of a pipe that the execution closes */
 	pid_t runner;
-	uint64_t runner_ticks;          /* when it was started */
-	uint64_t drop;                  /* capabilities to drop from the bounding set */
-	uint64_t permitted;             /* what the runner holds: root keeps it until execve */
-	struct launch_failure *failure; /* shared page */
+	uint64_t runner_ticks; /* noted before it was started */
+	uint64_t ticks;	       /* and before the child was */
+	uint64_t drop;         /* capabilities to drop from the bounding set */
+	uint64_t permitted;    /* what the runner holds: root keeps it until execve */
 	const char *programs[LAUNCH_CANDIDATES + 1];
 	char *memory; /* the candidates' */
 	char started[CLAIM_STARTED_SIZE];
 	size_t started_len, started_pid; /* length; where its ten digits of pid go */
 };
 
-/* Once in a process that will be a runner: the shared page; what capabilities there are, of which
- * those that are not in BOUNDING leave the bounding set at once.  0 or -errno. */
-int launch_init(struct launch *l, uint64_t bounding);
+/* As field 22 of proc_pid_stat(5) would have it of a process that starts now. */
+uint64_t launch_ticks(void);
+/* Once in a process that has become a runner.  BOUNDING: its bounding set; TICKS were noted before
+ * it was forked.  The descriptors are the caller's to fill in.  0 or -errno. */
+int launch_init(struct launch *l, uint64_t bounding, uint64_t ticks);
+/* Makes the child, which waits.  Its pid, or -errno with shared->failure filled in; then nobody
+ * reads the socket. */
+pid_t launch(struct launch *l);
+
 /* For a specification; what it points to must live as long.  0 or -errno. */
 int launch_prepare(struct launch *l, const struct spec *s);
 void launch_release(struct launch *l); /* what launch_prepare() has allocated */
-/* Starts it.  Returns the pid (to be waited for even if l->failure->status is set), or -errno when
- * not even a child could be made. */
-pid_t launch(struct launch *l);
 
 #endif

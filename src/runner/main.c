@@ -13,13 +13,13 @@
  * SECURITY
  *	Runs as root until the command does.  The nursery believes its socket: only flagmand holds
  *	the other end.  A runner reads two things from strangers, the command's output, which it
- *	copies, and its notifications (progress.h).  It opens nothing by name but the files of its
- *	claim, below a directory descriptor.
+ *	copies, and its notifications (progress.h).  It opens nothing by name.
  *
  * DIAGNOSTICS
  *	Exit status 0 when flagmand has gone, 1 when the nursery can't work, 64 for wrong use.
  */
 #include "common/fd.h"
+#include "runner/launch.h"
 #include "runner/run.h"
 #include "wire/spec.h"
 
@@ -27,11 +27,29 @@
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sysexits.h>
 #include <unistd.h>
+
+/* The bounding set.  What no run can need is dropped here once, for all runners. */
+static uint64_t bounding;
+
+static void read_bounding(void)
+{
+	for (unsigned c = 0; c < 64; c++)
+		if (prctl(PR_CAPBSET_READ, c) == 1) /* an error where there is no such capability */
+			bounding |= UINT64_C(1) << c;
+}
+
+static void narrow_bounding(uint64_t needed)
+{
+	for (unsigned c = 0; c < 64; c++)
+		if (bounding & ~needed & UINT64_C(1) << c && prctl(PR_CAPBSET_DROP, c) == 0)
+			bounding &= ~(UINT64_C(1) << c);
+}
 
 static void set_up_nursery(void)
 {
@@ -44,41 +62,53 @@ static void set_up_nursery(void)
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	prctl(PR_SET_NAME, "flagman-nursery");
-	(void)boot_id(); /* read once, here */
+	read_bounding();
+	/* once, here, and not in each runner */
+	(void)boot_id();
+	free(malloc(1));
 }
 
-static int become_runner(const int *fds, uint64_t bounding)
+static int become_runner(const int *fds, size_t n, uint64_t ticks)
 {
-	struct run_fds r = {.socket = fds[0], .claim = fds[1], .notify = fds[2]};
+	struct run_fds r = {
+		.socket = fds[0],
+		.claim = fds[1],
+		.notify = fds[2],
+		.alive = fds[3],
+		.cgroup = n > NURSERY_BIRTH_FDS ? fds[NURSERY_BIRTH_FDS] : -1,
+	};
 
 	close(RUNNER_SOCKET_FD);
 	signal(SIGCHLD, SIG_DFL);
 	prctl(PR_SET_NAME, "flagman-runner");
-	return run_main(&r, bounding);
+	return run_main(&r, bounding, ticks);
 }
 
 /* What a child of the nursery is for; returns its exit status. */
-static int become(const struct nursery_message *m, const int *fds)
+static int become(const struct nursery_message *m, const int *fds, size_t n, uint64_t ticks)
 {
 	if (m->request == NURSERY_BIRTH)
-		return become_runner(fds, m->bounding);
+		return become_runner(fds, n, ticks);
 	return fsync(fds[1]) == 0 && write(fds[0], "y", 1) == 1 ? 0 : 1;
 }
 
 static bool is_sound(const struct nursery_message *m, size_t size, size_t n_fds)
 {
 	return size == sizeof(*m) &&
-	       ((m->request == NURSERY_BIRTH && n_fds == NURSERY_BIRTH_FDS) ||
+	       ((m->request == NURSERY_BIRTH &&
+			(n_fds == NURSERY_BIRTH_FDS || n_fds == NURSERY_BIRTH_FDS + 1)) ||
 		       (m->request == NURSERY_SYNC && n_fds == NURSERY_SYNC_FDS));
 }
 
-/* Handles one request: 1 to go on, 0 at the end (in a child: its own, with *RET_STATUS), -errno. */
-static int nursery_once(int *ret_status)
+/* Handles one request: 1 to go on, 0 at the end, -errno.  A child does not return from here: there
+ * is nothing to be flushed, and exit(3) would touch a dozen pages for it. */
+static int nursery_once(void)
 {
 	static char message[SPEC_SIZE_MAX + 1] __attribute__((aligned(8)));
 	const struct nursery_message *m = (const void *)message;
 	int fds[SPEC_FDS_MAX];
 	size_t size = 0, n = 0;
+	uint64_t ticks;
 	pid_t pid;
 	int r = spec_receive(RUNNER_SOCKET_FD, message, &size, fds, &n);
 
@@ -86,11 +116,12 @@ static int nursery_once(int *ret_status)
 		return r;
 	if (!is_sound(m, size, n))
 		return -EBADMSG;
+	if (m->request == NURSERY_BIRTH)
+		narrow_bounding(m->bounding);
+	ticks = launch_ticks();
 	pid = fork();
-	if (pid == 0) {
-		*ret_status = become(m, fds);
-		return 0;
-	}
+	if (pid == 0)
+		_exit(become(m, fds, n, ticks));
 	if (pid < 0) /* flagmand sees it by the end of the socket */
 		fprintf(stderr, "flagman-runner: can't fork: %s\n", strerror(errno));
 	for (size_t i = 0; i < n; i++)
@@ -100,7 +131,7 @@ static int nursery_once(int *ret_status)
 
 int main(int argc, char **argv)
 {
-	int type, status = 0, r;
+	int type, r;
 	socklen_t len = sizeof(type);
 
 	if (argc == 2 && !strcmp(argv[1], "--version")) {
@@ -114,9 +145,9 @@ int main(int argc, char **argv)
 	}
 	set_up_nursery();
 	do
-		r = nursery_once(&status);
+		r = nursery_once();
 	while (r > 0);
 	if (r < 0)
 		fprintf(stderr, "flagman-runner: nursery: %s\n", strerror(-r));
-	return r < 0 ? 1 : status;
+	return r < 0;
 }

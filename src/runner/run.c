@@ -29,8 +29,6 @@ struct run {
 	struct run_fds fds;
 	struct launch launch;
 	struct spec *spec;
-	int status, alive; /* the claim's files */
-	int output_fd;
 	int pipe[2];
 	int sigchld;
 	struct output output;
@@ -43,8 +41,8 @@ struct run {
 	bool main_over, all_over; /* the command has been reaped; there are no descendants left */
 	bool stopping;            /* it was told to stop: then all of it counts */
 	bool pipe_closed;         /* nobody holds the output pipe any more */
+	int running; /* hangs up when the command has been executed, or will not be */
 	char chunk[CHUNK];
-	char message[SPEC_SIZE_MAX + 1] __attribute__((aligned(8)));
 };
 
 static uint64_t usec(clockid_t clock)
@@ -58,9 +56,9 @@ static uint64_t usec(clockid_t clock)
 /*
  * A process that was just forked has to fetch every page of code and data that it uses, and the C
  * library prepares its heap at the first malloc(3).  So a run that is none goes the same way, up to
- * the clone, while nobody waits: it spares a press 50 us.
+ * the child's system calls, while nobody waits: it spares a press 50 us.
  */
-static int rehearse(struct run *r)
+static int rehearse(const struct launch *launch)
 {
 	static const char *const argv[] = {"nothing", NULL};
 	static const char *const env[] = {"PATH=/bin", NULL};
@@ -68,68 +66,17 @@ static int rehearse(struct run *r)
 		.directory = "/", .argv = argv, .env = env, .bounding = UINT64_MAX};
 	_cleanup_(buf_done) struct buf b = BUF_INIT(SPEC_SIZE_MAX);
 	_cleanup_free_ struct spec *s = NULL;
-	struct launch l = r->launch;
+	struct launch l = *launch;
 	int error = spec_encode(&b, &none);
 
 	if (error < 0)
 		return error;
-	memcpy(r->message, b.data, b.len);
-	error = spec_decode(r->message, b.len, &s);
+	memcpy(l.shared->message, b.data, b.len);
+	error = spec_decode(l.shared->message, b.len, &s);
 	if (error == 0)
 		error = launch_prepare(&l, s);
 	launch_release(&l);
 	return error;
-}
-
-/* What can be made before there is a run. */
-static int prepare(struct run *r, uint64_t bounding)
-{
-	static const int ignored[] = {
-		SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGPIPE, SIGUSR1, SIGUSR2, SIGALRM};
-	sigset_t set;
-	int dir = r->fds.claim, error;
-
-	for (size_t i = 0; i < sizeof(ignored) / sizeof(*ignored); i++)
-		signal(ignored[i], SIG_IGN);
-	sigemptyset(&set);
-	sigaddset(&set, SIGCHLD);
-	sigprocmask(SIG_BLOCK, &set, NULL);
-	if (prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) < 0)
-		return -errno;
-	r->sigchld = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
-	r->status = openat(dir, CLAIM_STATUS, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
-	r->output_fd = openat(dir, CLAIM_OUTPUT, O_WRONLY | O_CLOEXEC | O_NOFOLLOW);
-	/* The executor holds the reading end. */
-	r->alive = openat(dir, CLAIM_ALIVE, O_WRONLY | O_NONBLOCK | O_CLOEXEC | O_NOFOLLOW);
-	if (r->sigchld < 0 || r->status < 0 || r->output_fd < 0 || r->alive < 0 ||
-		pipe2(r->pipe, O_CLOEXEC) < 0)
-		return -errno;
-	error = launch_init(&r->launch, bounding);
-	r->launch.output = r->pipe[1];
-	r->launch.status = r->status;
-	r->progress.percent = UINT32_MAX;
-	if (error == 0)
-		error = rehearse(r);
-	return error;
-}
-
-/* Blocks until there is a specification: 1, or there will be none: 0, or -errno. */
-static int receive(struct run *r)
-{
-	int fds[SPEC_FDS_MAX], error;
-	size_t size, n, at = 0;
-
-	error = spec_receive(r->fds.socket, r->message, &size, fds, &n);
-	if (error < 0 || size == 0)
-		return error;
-	error = spec_decode(r->message, size, &r->spec);
-	if (error < 0)
-		return error;
-	if (r->spec->flags & SPEC_CGROUP && at < n)
-		r->launch.cgroup = fds[at++];
-	if (r->spec->flags & SPEC_SCRIPT && at < n)
-		r->launch.script = fds[at++];
-	return at == n ? 1 : -EBADMSG;
 }
 
 static void close_all(int **fds)
@@ -140,22 +87,87 @@ static void close_all(int **fds)
 	}
 }
 
-/* The command starts here: what stands before launch() in this function is what it waits for. */
-static void start(struct run *r)
+static int prepare_signals(struct run *r)
 {
-	struct launch_failure *f = r->launch.failure;
+	static const int ignored[] = {
+		SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGPIPE, SIGUSR1, SIGUSR2, SIGALRM};
+	sigset_t set;
+
+	for (size_t i = 0; i < sizeof(ignored) / sizeof(*ignored); i++)
+		signal(ignored[i], SIG_IGN);
+	sigemptyset(&set);
+	sigaddset(&set, SIGCHLD);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	r->sigchld = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	return r->sigchld < 0 || prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) < 0 ? -errno : 0;
+}
+
+/* What can be made before there is a run: all but the last steps of the command's process. */
+static int prepare(struct run *r, uint64_t bounding, uint64_t ticks)
+{
+	struct launch *l = &r->launch;
+	struct pollfd p = {.fd = r->fds.socket, .events = POLLIN};
+	int error = prepare_signals(r), running[2];
+
+	if (error < 0 || (error = launch_init(l, bounding, ticks)) < 0)
+		return error;
+	if (pipe2(r->pipe, O_CLOEXEC) < 0 || pipe2(running, O_CLOEXEC) < 0)
+		return -errno;
+	if (poll(&p, 1, 0) == 0) /* nobody waits yet */
+		error = rehearse(l);
+	if (error < 0)
+		return error;
+	l->socket = r->fds.socket;
+	l->claim = r->fds.claim;
+	l->cgroup = r->fds.cgroup;
+	l->output = r->pipe[1];
+	l->running = running[1];
+	r->running = running[0];
+	r->progress.percent = UINT32_MAX;
+	r->main = launch(l);
+	if (r->main > 0)
+		close_all((int *[]){&r->fds.socket, NULL});
+	close_all((int *[]){&r->pipe[1], &l->running, &r->fds.cgroup, NULL});
+	return 0;
+}
+
+/* Where there is no child that could, the runner waits for what it will have to report. */
+static void receive_in_vain(struct run *r)
+{
+	struct launch_shared *m = r->launch.shared;
+	int fds[SPEC_FDS_MAX];
+	size_t n = 0;
+
+	if (spec_receive(r->fds.socket, m->message, &m->size, fds, &n) < 0)
+		m->size = 0;
+	while (n > 0)
+		close(fds[--n]);
+	close_all((int *[]){&r->fds.socket, NULL});
+}
+
+/* Until the command has been executed or will not be: 1, there will be no run: 0, or -errno. */
+static int wait_for_run(struct run *r)
+{
+	const struct launch_shared *m = r->launch.shared;
+	const struct launch_failure *f = &m->failure;
+	struct pollfd p = {.fd = r->running};
 	int error;
 
-	r->began = usec(CLOCK_MONOTONIC);
-	r->end.end.started = (int64_t)usec(CLOCK_REALTIME);
-	error = launch_prepare(&r->launch, r->spec);
-	r->main = error ? error : launch(&r->launch);
-	if (r->main < 0) {
-		f->status = f->status ? f->status : 203;
-		f->error = -r->main;
-		f->step = f->step ? f->step : "memory";
+	if (r->main < 0)
+		receive_in_vain(r);
+	else
+		while (poll(&p, 1, -1) < 0 && errno == EINTR)
+			;
+	close_all((int *[]){&r->running, NULL});
+	if (m->size == 0)
+		return 0;
+	error = spec_decode(m->message, m->size, &r->spec);
+	if (error < 0)
+		return error;
+	r->began = m->began;
+	r->end.end.started = m->started;
+	if (r->main < 0)
 		r->main_over = r->all_over = true;
-	}
 	if (f->status) {
 		r->end.end.kind = END_NOT_STARTED;
 		r->end.end.code = f->status;
@@ -163,10 +175,16 @@ static void start(struct run *r)
 		r->end.end.started = 0;
 		snprintf(r->end.end.where, sizeof(r->end.end.where), "%s", f->step);
 	}
-	close_all(
-		(int *[]){&r->pipe[1], &r->launch.cgroup, &r->launch.script, &r->fds.socket, NULL});
-	output_init(&r->output, r->output_fd, r->spec->output_limit);
+	output_init(&r->output, r->fds.claim, r->spec->output_limit);
 	r->dirty = true;
+	return 1;
+}
+
+static bool is_told_to_stop(const struct run *r)
+{
+	char reason = 0;
+
+	return pread(r->fds.claim, &reason, 1, CLAIM_STOP_AT) == 1 && reason != 0;
 }
 
 static void reap(struct run *r)
@@ -182,7 +200,7 @@ static void reap(struct run *r)
 		if (pid != r->main)
 			continue;
 		r->main_over = true;
-		r->stopping = faccessat(r->fds.claim, CLAIM_STOP, F_OK, 0) == 0;
+		r->stopping = is_told_to_stop(r);
 		e->ended = (int64_t)usec(CLOCK_REALTIME);
 		e->lasted = usec(CLOCK_MONOTONIC) - r->began;
 		if (e->kind)
@@ -237,7 +255,7 @@ static void write_status(struct run *r)
 			strerror(r->output.error));
 	else
 		memcpy(s->text, r->progress.text, sizeof(s->text));
-	(void)claim_status_write(r->status, s); /* full disk: the result comes all the same */
+	(void)claim_status_write(r->fds.claim, s); /* full disk: the result comes all the same */
 	r->dirty = false;
 }
 
@@ -254,7 +272,7 @@ static int nudge(struct run *r)
 		return (int)((r->nudged + NUDGE_USEC - now) / 1000 + 1);
 	write_status(r);
 	/* That nobody listens now, or has not looked yet at the bytes before, are both fine. */
-	if (write(r->alive, "", 1) == 1 || errno == EAGAIN || errno == EPIPE)
+	if (write(r->fds.alive, "", 1) == 1 || errno == EAGAIN || errno == EPIPE)
 		r->nudged = now;
 	return -1;
 }
@@ -300,12 +318,10 @@ static void finish(struct run *r)
 	if (r->end.end.ended == 0)
 		r->end.end.ended = (int64_t)usec(CLOCK_REALTIME);
 	r->end.token = r->spec->token;
-	if (pwrite(r->status, &r->end, sizeof(r->end), CLAIM_RESULT_AT) < 0 ||
-		fdatasync(r->status) < 0)
+	if (pwrite(r->fds.claim, &r->end, sizeof(r->end), CLAIM_RESULT_AT) < 0 ||
+		fdatasync(r->fds.claim) < 0)
 		dprintf(STDERR_FILENO, "flagman-runner: result: %s\n", strerror(errno));
-	close_all((int *[]){&r->status, &r->output_fd, &r->fds.notify, NULL});
-	close_all((int *[]){&r->alive, NULL});
-	close_all((int *[]){&r->fds.claim, NULL});
+	close_all((int *[]){&r->fds.claim, &r->fds.notify, &r->fds.alive, NULL});
 }
 
 /*
@@ -334,21 +350,20 @@ static void linger(struct run *r)
 	}
 }
 
-int run_main(const struct run_fds *fds, uint64_t bounding)
+int run_main(const struct run_fds *fds, uint64_t bounding, uint64_t ticks)
 {
 	static struct run r;
 	int error;
 
 	r.fds = *fds;
-	error = prepare(&r, bounding);
+	error = prepare(&r, bounding, ticks);
 	if (!error)
-		error = receive(&r);
+		error = wait_for_run(&r);
 	if (error <= 0) {
 		if (error < 0)
 			dprintf(STDERR_FILENO, "flagman-runner: %s\n", strerror(-error));
 		return error < 0;
 	}
-	start(&r);
 	fcntl(r.pipe[0], F_SETFL, O_NONBLOCK);
 	watch(&r);
 	finish(&r);

@@ -2,7 +2,7 @@
 /*
  * One run, from a waiting runner to the command's end.
  *
- * It writes into its claim (claim.h) and holds the FIFO `alive` there open for writing: hang-up
+ * It writes into its claim (claim.h) and holds the claim's FIFO open for writing: its hang-up
  * tells executor and agent, also those that were started later, that it has ended or died.  It is
  * subreaper: whatever the command starts stays its descendant, however often it forks, so that
  * the executor finds all of it when it must be killed.  It ignores signals that would end it and
@@ -20,11 +20,14 @@
 
 struct run_fds {
 	int socket; /* from it comes the specification; its end means that there will be no run */
-	int claim;  /* directory */
+	int claim;  /* its file, for reading and writing */
 	int notify; /* bound datagram socket, or what is not a socket: none */
+	int alive;  /* the FIFO, for writing, non-blocking */
+	int cgroup; /* directory, or -1 */
 };
 
-/* Waits, runs, reports.  BOUNDING is what its birth said.  Returns the process's exit status. */
-int run_main(const struct run_fds *fds, uint64_t bounding);
+/* Waits, runs, reports.  BOUNDING is the bounding set, TICKS the time before this process was forked
+ * (launch_ticks()).  Returns the process's exit status. */
+int run_main(const struct run_fds *fds, uint64_t bounding, uint64_t ticks);
 
 #endif

@@ -7,6 +7,7 @@
 
 #include "common/buf.h"
 #include "common/fd.h"
+#include "wire/spec.h"
 
 #include <errno.h>
 #include <sched.h>
@@ -98,14 +99,14 @@ int claim_status_read(int fd, struct claim_status *ret)
 	return 0;
 }
 
-/* Appends LEN bytes at OFFSET of the file. */
+/* Appends LEN bytes at OFFSET of the output. */
 static int add_from_file(int fd, struct buf *out, uint64_t offset, uint64_t len)
 {
 	char chunk[8192];
 
 	while (len > 0) {
 		size_t n = len < sizeof(chunk) ? (size_t)len : sizeof(chunk);
-		int r = pread_all(fd, chunk, n, (off_t)offset);
+		int r = pread_all(fd, chunk, n, (off_t)(CLAIM_OUTPUT_AT + offset));
 
 		if (r == 0)
 			r = buf_add(out, chunk, n);

@@ -1,18 +1,19 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The claim: <state>/runs/<token>/, a directory of the executor's.
+ * The claim: <state>/runs/<token>, a file of the executor's, made of
  *
- *	status   one block of 4 KiB; at its beginning struct claim_status, rewritten in place by the
- *		 runner.  Behind it, for the executor and the runner alone (spec.h has the places):
- *		 what an adopting executor must know; "<boot-id> <pid> <start time> ..." of what
- *		 was started, written just before exec; struct claim_result, written last and
- *		 synced.  One file, because making files is most of what a claim costs.
- *	output   what the command wrote: a head, then a ring for the tail
- *	alive    a FIFO that the runner holds open; a byte in it says "look", its hang-up "I ended"
- *	stop     exists when it was told to stop; one byte, enum stop_reason
+ *	one block of 4 KiB: at its beginning struct claim_status, rewritten in place by the runner.
+ *		Behind it, for the executor and the runner alone (spec.h has the places): what an
+ *		adopting executor must know; "<boot-id> <pid> <start time> ..." of what was started,
+ *		written just before exec; why it was told to stop; struct claim_result, written last
+ *		and synced.
+ *	the output: what the command wrote, a head, then a ring for the tail
  *
- * Making the directory is the claim (mkdir or a rename that may not replace): it succeeds once.
- * The executor passes the agent descriptors of status, output (read-only) and alive.
+ * and <run>/alive/<id>, a FIFO that the runner holds open: a byte in it says "look", its hang-up
+ * "I ended".  One file, because making files is most of what a claim costs.
+ *
+ * Giving the file its name is the claim: a rename that may not replace succeeds once.  The executor
+ * passes the agent descriptors of both, the file's read-only.
  */
 #ifndef FLAGMAN_CLAIM_H
 #define FLAGMAN_CLAIM_H

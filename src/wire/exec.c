@@ -56,9 +56,9 @@ const struct wire_type exec_from_agent[EXEC_TYPE_MAX_] = {
 
 const struct wire_type exec_from_executor[EXEC_TYPE_MAX_] = {
 	[EXEC_CONFIG] = WIRE_TYPE(struct exec_config, 1, 1),
-	[EXEC_CLAIM] = WIRE_TEXT(struct exec_claim, 0, 3, claim_strings),
+	[EXEC_CLAIM] = WIRE_TEXT(struct exec_claim, 0, 2, claim_strings),
 	[EXEC_CLAIMS_END] = WIRE_TYPE(struct exec_claims_end, 0, 0),
-	[EXEC_STARTED] = WIRE_TEXT(struct exec_started, 0, 3, started_strings),
+	[EXEC_STARTED] = WIRE_TEXT(struct exec_started, 0, 2, started_strings),
 	[EXEC_ENDED] = WIRE_TEXT(struct exec_ended, 0, 0, ended_strings),
 	[EXEC_OWNED] = WIRE_TEXT(struct exec_result, 0, 0, result_strings),
 	[EXEC_TAKEN] = WIRE_TEXT(struct exec_result, 0, 0, result_strings),

@@ -39,9 +39,9 @@ enum exec_type {
 	EXEC_STATUS,  /* struct exec_text: for sd_notify STATUS= */
 	/* executor to agent */
 	EXEC_CONFIG = 32, /* struct exec_config + 1 fd: the view */
-	EXEC_CLAIM,      /* struct exec_claim + 0 or 3 fds: at start, one for each claim there is */
+	EXEC_CLAIM,      /* struct exec_claim + 0 to 2 fds: at start, one for each claim there is */
 	EXEC_CLAIMS_END, /* struct exec_claims_end */
-	EXEC_STARTED,    /* struct exec_started + 0 or 3 fds: status, output, alive */
+	EXEC_STARTED,    /* struct exec_started + 0 or 2 fds: claim, alive */
 	EXEC_ENDED,      /* struct exec_ended */
 	EXEC_OWNED,      /* struct exec_result: answer to EXEC_OWN */
 	EXEC_TAKEN,      /* struct exec_result: answer to EXEC_TAKE */

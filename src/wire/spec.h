@@ -3,14 +3,14 @@
  * The run specification: what the executor tells a runner, in one message, after the claim.
  *
  * A runner knows no configuration.  It is forked by the nursery (the flagman-runner that flagmand
- * started, which holds nothing), gets three descriptors at its birth (NURSERY_BIRTH) and
+ * started, which holds nothing), gets four descriptors at its birth (NURSERY_BIRTH) and
  * waits.  Everything that makes it a run comes here: who, where, with what limits and rights, what
  * to execute in which environment.  The executor is trusted, yet the message is checked whole:
  * lengths, counts, terminators, nothing left over.
  *
  *	spec_encode(&buf, &spec);                       executor
  *	spec_send(fd, buf.data, buf.len, fds, n);
- *	spec_receive(fd, memory, &size, fds, &n);       runner
+ *	spec_receive(fd, memory, &size, fds, &n);       the process that will be the command
  *	spec_decode(memory, size, &spec);               pointers lead into MEMORY
  */
 #ifndef FLAGMAN_SPEC_H
@@ -24,25 +24,22 @@
 
 #define SPEC_SIZE_MAX (128U * 1024) /* fits one packet of a socket's default buffer */
 #define SPEC_LIMITS   16            /* RLIM_NLIMITS */
-#define SPEC_FDS_MAX  4
+#define SPEC_FDS_MAX  5
 
-/* The claim's files (claim.h tells what they are), and the parts of `status`.  Its block is written
- * beforehand, so that a full disk can't take away the end of a run. */
-#define CLAIM_STATUS       "status"
-#define CLAIM_OUTPUT       "output"
-#define CLAIM_ALIVE        "alive"
-#define CLAIM_STOP         "stop"
+/* The parts of a claim's file (claim.h).  The first block is written beforehand, so that a full disk
+ * can't take away the end of a run. */
 #define CLAIM_PLAN_AT      1024
 #define CLAIM_STARTED_AT   2048 /* CLAIM_STARTED_SIZE bytes, zeros until the start */
 #define CLAIM_STARTED_SIZE 128
+#define CLAIM_STOP_AT      2560 /* a byte, enum stop_reason */
 #define CLAIM_RESULT_AT    3072 /* struct claim_result, within one sector */
 #define CLAIM_BLOCK        4096
+#define CLAIM_OUTPUT_AT    4096
 
 enum spec_flag {
 	SPEC_IDENTITY = 1,          /* set groups, ids and capabilities: flagmand is privileged */
 	SPEC_NO_NEW_PRIVILEGES = 2, /* prctl(2) */
-	SPEC_CGROUP = 4,            /* a descriptor of the run's cgroup comes with it */
-	SPEC_SCRIPT = 8,            /* then one of a script's text, to be number 3 of the command */
+	SPEC_SCRIPT = 4,            /* a script's text comes with it, to be number 3 of the command */
 };
 
 enum spec_leftovers { SPEC_LEAVE, SPEC_KILL, SPEC_WAIT }; /* as enum leftovers of config.h */
@@ -71,7 +68,8 @@ struct spec {
 
 /*
  * What the executor asks of the nursery.  A birth comes with the runner's end of its socket pair,
- * the directory that will be its claim, its notification socket.  A sync comes with a socket and a
+ * the file that will be its claim, its notification socket, the writing end of `alive`: whoever dies
+ * on the way, nursery or runner, that hangs up.  A sync comes with a socket and a
  * directory, which a child syncs; it answers with a byte.  (fsync(2) takes milliseconds on a disk
  * that is busy, in which the executor would hear nobody.)
  */
@@ -82,10 +80,10 @@ enum nursery_request {
 struct nursery_message {
 	uint32_t request;
 	uint32_t pad;
-	uint64_t bounding; /* no run that it may get needs more capabilities than these: dropping
-			    * the others (25 us) does not wait for the press */
+	uint64_t bounding; /* no run needs more capabilities than these: the nursery drops the
+			    * others, for good */
 };
-#define NURSERY_BIRTH_FDS 3
+#define NURSERY_BIRTH_FDS 4 /* and the directory of its cgroup, where there is one */
 #define NURSERY_SYNC_FDS  2
 #define RUNNER_SOCKET_FD  3 /* of the nursery, when it starts */
 

@@ -109,7 +109,7 @@ class Agent:
                                          user=user, **more))
         message, fds = self.expect(wire.STARTED)
         assert bytes(message.token) == bytes(token)
-        assert len(fds) == (3 if message.result == wire.OK else 0)
+        assert len(fds) == (2 if message.result == wire.OK else 0)
         return Run(self, token, message, fds)
 
     def running(self, action, **more):
@@ -129,7 +129,7 @@ class Run:
         self.token_bytes = bytes(token)
         self.message = message
         self.result = message.result
-        self.status_fd, self.output_fd, self.alive_fd = fds or (-1, -1, -1)
+        self.claim_fd, self.alive_fd = fds or (-1, -1)
 
     def ended(self, timeout=None):
         agent = self.agent
@@ -146,10 +146,10 @@ class Run:
             other.append((wire.ENDED, message, []))
 
     def status(self):
-        return wire.ClaimStatus.from_buffer_copy(os.pread(self.status_fd, 512, 0))
+        return wire.ClaimStatus.from_buffer_copy(os.pread(self.claim_fd, 512, 0))
 
     def output(self):
-        return os.pread(self.output_fd, 1 << 20, 0).decode("utf-8", "replace")
+        return os.pread(self.claim_fd, 1 << 20, 4096).decode("utf-8", "replace")
 
     def cancel(self):
         self.agent.send(wire.CANCEL, wire.Token(token=self.token))
@@ -266,11 +266,15 @@ class Flagmand:
         return self.state / "runs" / run.hex
 
     def block(self, run):
-        return (self.claim(run) / "status").read_bytes()
+        return self.claim(run).read_bytes()
 
     def started(self, run):
         """[pid, start time, runner's pid, its start time] as the claim has them."""
         return [int(w) for w in self.block(run)[2048:2048 + 128].rstrip(b"\0").split()[1:5]]
+
+    def wait_planned(self, run):
+        """Until what an adopter must know is in the claim: that is put off for a moment."""
+        wait_for(lambda: any(self.block(run)[1104:1112]), "its plan is written")
 
     def has_result(self, run):
         block = self.block(run)

@@ -71,8 +71,12 @@ def runs_of(cgroup):
     return [p for p in cgroup.iterdir() if p.name.startswith("run-")]
 
 
-def populated(cgroup):
-    return [p for p in runs_of(cgroup) if (p / "cgroup.procs").read_text()]
+def populated(daemon, cgroup):
+    """Those of runs; in those of ready runners the process waits that will be the command."""
+    ready = {f"run-{p.name.removeprefix('.ready-')}"
+             for p in (daemon.state / "runs").glob(".ready-*")}
+    return [p for p in runs_of(cgroup)
+            if p.name not in ready and (p / "cgroup.procs").read_text()]
 
 
 def test_a_run_has_a_cgroup_of_its_own(daemon, agent, cgroup):
@@ -93,14 +97,14 @@ def test_stopping_stops_everything(daemon, agent, cgroup):
     run.cancel()
     assert run.ended().stop == wire.STOP_CANCEL
     wait_for(lambda: not probes(), "all are dead")
-    wait_for(lambda: not populated(cgroup), "and the cgroup is empty")
+    wait_for(lambda: not populated(daemon, cgroup), "and the cgroup is empty")
 
 
 def test_a_left_daemon_keeps_the_cgroup(daemon, agent, cgroup):
     agent.running(LEAVE).ended()
-    wait_for(lambda: len(populated(cgroup)) == 1, "the daemon is in it")
+    wait_for(lambda: len(populated(daemon, cgroup)) == 1, "the daemon is in it")
     os.kill(wait_for(probes, "it has begun")[0], signal.SIGKILL)
-    wait_for(lambda: not populated(cgroup), "it is empty")
+    wait_for(lambda: not populated(daemon, cgroup), "it is empty")
     daemon.kill()
     daemon.start().agent().begin()
     wait_for(lambda: len(runs_of(cgroup)) == 2, "the next flagmand sweeps it away")
@@ -113,11 +117,11 @@ def test_a_cgroup_that_became_empty_is_removed_with_the_next_claim(daemon, agent
 
     run = agent.running(LEAVE)
     run.ended()
-    wait_for(lambda: len(populated(cgroup)) == 1, "the daemon is in it")
+    wait_for(lambda: len(populated(daemon, cgroup)) == 1, "the daemon is in it")
     spent(run)
-    left, = populated(cgroup)
+    left, = populated(daemon, cgroup)
     os.kill(wait_for(probes, "it has begun")[0], signal.SIGKILL)
-    wait_for(lambda: not populated(cgroup), "it is empty")
+    wait_for(lambda: not populated(daemon, cgroup), "it is empty")
     assert left.exists()
     run = agent.running(MISSING)
     run.ended()

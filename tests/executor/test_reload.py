@@ -42,6 +42,22 @@ def test_a_generation_lives_until_another_is_adopted(daemon, agent):
     assert agent.start(0, generation=message.generation).ended().code == 1
 
 
+@pytest.mark.root
+def test_a_command_that_needs_more_capabilities_than_the_nursery_has_left(daemon):
+    """What no command needs is dropped for all runners, until some command needs it."""
+    daemon.board("Box", "- {name: Go, command: '%PROBE%', user: nobody, group: nogroup}\n")
+    agent = daemon.begin()
+    run = agent.running(0)
+    run.ended()
+    assert int(run.values()["CapBnd"], 16) == 0
+    daemon.board("Box", "- {name: Go, command: '%PROBE%', user: root, group: root}\n")
+    agent.configured()
+    run = agent.running(0)
+    run.ended()
+    own = dict(line.split(":", 1) for line in open("/proc/self/status", encoding="ascii"))
+    assert int(run.values()["CapBnd"], 16) == int(own["CapBnd"], 16)
+
+
 def test_a_mistake_keeps_the_last_good_one(daemon, agent):
     daemon.board("Box", "- {name: Go, comand: /bin/true}\n")
     agent.configured()

@@ -181,11 +181,10 @@ def test_alive_hangs_up_at_the_end(daemon, agent):
     assert daemon.has_result(run)
 
 
-def test_the_descriptors_are_read_only(daemon, agent):
+def test_the_descriptor_is_read_only(daemon, agent):
     run = agent.start(PROBE)
-    for fd in (run.status_fd, run.output_fd):
-        with pytest.raises(OSError):
-            os.write(fd, b"x")
+    with pytest.raises(OSError):
+        os.write(run.claim_fd, b"x")
 
 
 def test_a_runner_that_dies(daemon, agent):
