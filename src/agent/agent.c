@@ -3,8 +3,8 @@
 
 #include "agent/board.h"
 #include "agent/flag.h"
+#include "agent/runs.h"
 #include "agent/trouble.h"
-#include "common/memory.h"
 #include "common/text.h"
 
 #include <string.h>
@@ -78,7 +78,7 @@ void agent_flush(struct agent *a)
 		a->told_ready = true;
 		board_status_flush(a, false);
 		(void)channel_send(a->executor, &m, sizeof(m), NULL, 0);
-		memory_trim(); /* the start needed more than what follows */
+		runs_settle_later(a); /* and give back what only the start has needed */
 	}
 }
 

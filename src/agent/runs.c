@@ -391,6 +391,12 @@ static int on_settle(sd_event_source *s, uint64_t usec, void *userdata)
 	return 0;
 }
 
+void runs_settle_later(struct agent *a)
+{
+	if (!a->settle_timer)
+		agent_timer(a, &a->settle_timer, now_boottime() + SETTLE_AFTER, on_settle, a);
+}
+
 void runs_spent(struct agent *a, const struct token *t)
 {
 	if (a->n_spent == a->spent_size) {
@@ -402,8 +408,7 @@ void runs_spent(struct agent *a, const struct token *t)
 		a->spent_size = size;
 	}
 	a->spent[a->n_spent++] = *t;
-	if (!a->settle_timer)
-		agent_timer(a, &a->settle_timer, now_boottime() + SETTLE_AFTER, on_settle, a);
+	runs_settle_later(a);
 }
 
 void runs_settle(struct agent *a)

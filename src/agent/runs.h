@@ -30,6 +30,8 @@ void runs_forget(struct live *l);
 void runs_spent(struct agent *a, const struct token *t);
 /* Commits durably and gives up the claims now. */
 void runs_settle(struct agent *a);
+/* The same in a moment; and if nobody presses then, memory is given back too. */
+void runs_settle_later(struct agent *a);
 
 struct live *runs_find(struct agent *a, const struct token *t);
 

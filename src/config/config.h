@@ -140,7 +140,7 @@ struct settings {
 	uint32_t history_runs;  /* kept for each action; 100 */
 	uint64_t history_age;   /* 90 d */
 	uint64_t history_size;  /* bytes of output kept in all; 64 MiB */
-	uint32_t ready_runners; /* 2 */
+	uint32_t ready_runners; /* 1 */
 	uint32_t max_runs;      /* at once, in all; 512 */
 	uint64_t reserve;       /* bytes of the reserve file on each file system; 64 KiB */
 };

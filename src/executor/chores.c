@@ -18,10 +18,10 @@
 #include <sys/epoll.h>
 #include <unistd.h>
 
-#define TRIM_AFTER 64 /* runs */
-#define SYNC_USEC  (50 * 1000)
-#define QUIET_USEC  500         /* after a start: the command has been executed by then */
-#define LATEST_USEC (20 * 1000) /* however fast starts follow each other */
+#define SYNC_USEC   (50 * 1000)
+#define QUIET_USEC  500                /* after a start: the command has been executed by then */
+#define LATEST_USEC (20 * 1000)        /* however fast starts follow each other */
+#define REST_USEC   (2 * USEC_PER_SEC) /* without a chore: nobody presses just now */
 
 static bool write_a_plan(struct executor *x)
 {
@@ -119,7 +119,6 @@ static void save_last_good(struct executor *x)
 	x->save_last_good = false;
 	if (r < 0)
 		log_warning("can't keep the last good configuration: %s", strerror(-r));
-	memory_trim(); /* an idle service is a small one */
 }
 
 /* True if there may be more. */
@@ -146,10 +145,6 @@ static bool one_chore(struct executor *x)
 		return true;
 	if (x->save_last_good)
 		save_last_good(x);
-	if (x->runs.n == 0 && x->untrimmed > TRIM_AFTER) {
-		x->untrimmed = 0;
-		memory_trim();
-	}
 	return false;
 }
 
@@ -174,6 +169,15 @@ static bool waits_for_quiet(struct executor *x)
 	       sd_event_source_set_enabled(x->quiet, SD_EVENT_ONESHOT) >= 0;
 }
 
+/* An idle service is a small one. */
+static int on_rest(sd_event_source *s, uint64_t usec, void *userdata)
+{
+	(void)usec;
+	(void)userdata;
+	memory_trim();
+	return sd_event_source_set_enabled(s, SD_EVENT_OFF);
+}
+
 static int on_idle(sd_event_source *s, void *userdata)
 {
 	struct executor *x = userdata;
@@ -183,6 +187,8 @@ static int on_idle(sd_event_source *s, void *userdata)
 	if (one_chore(x))
 		return 0;
 	x->chores_due = 0;
+	(void)sd_event_source_set_time_relative(x->rest, REST_USEC);
+	(void)sd_event_source_set_enabled(x->rest, SD_EVENT_ONESHOT);
 	return sd_event_source_set_enabled(s, SD_EVENT_OFF);
 }
 
@@ -195,6 +201,10 @@ int chores_open(struct executor *x)
 	if (r >= 0)
 		r = sd_event_source_set_enabled(x->quiet, SD_EVENT_OFF);
 	if (r >= 0)
+		r = sd_event_add_time(x->event, &x->rest, CLOCK_MONOTONIC, 0, 0, on_rest, x);
+	if (r >= 0)
+		r = sd_event_source_set_enabled(x->rest, SD_EVENT_OFF);
+	if (r >= 0)
 		r = sd_event_source_set_priority(x->chores, SD_EVENT_PRIORITY_IDLE);
 	if (r >= 0)
 		r = sd_event_source_set_enabled(x->chores, SD_EVENT_ON);
@@ -205,6 +215,7 @@ void chores_close(struct executor *x)
 {
 	sd_event_source_disable_unref(x->chores);
 	sd_event_source_disable_unref(x->quiet);
+	sd_event_source_disable_unref(x->rest);
 	x->syncing = sd_event_source_disable_unref(x->syncing);
 	if (x->unsynced)
 		sync_here(x);

@@ -36,7 +36,7 @@ struct executor {
 	struct generation *generations; /* newest first */
 	struct buf spec;                /* of the run that is being started; kept for the next */
 	/* chores.c: what commands don't wait for */
-	sd_event_source *chores, *quiet;
+	sd_event_source *chores, *quiet, *rest;
 	uint64_t started_at; /* the last start */
 	uint64_t chores_due; /* since when chores wait; 0: there are none */
 	sd_event_source *syncing; /* a sync of the claims' directory is under way */
@@ -44,7 +44,6 @@ struct executor {
 	bool pool_failed;         /* don't try again before the next start */
 	bool plans;               /* some run has no plan yet */
 	bool save_last_good;
-	unsigned untrimmed;  /* runs since memory was given back */
 	struct token *spent; /* claims to remove */
 	size_t n_spent, max_spent;
 	bool ready; /* the agent has adopted a configuration: READY=1 was said */

@@ -180,7 +180,6 @@ static void enter(struct executor *x, struct start *s)
 	(void)runs_add(&x->runs, &s->request->token, &plan, &s->ready.fds);
 	ready_close(&s->ready);
 	x->plans = true;
-	x->untrimmed++;
 	x->pool_failed = false;
 	chores_wake(x);
 	log_info("run %llu: %s/%s%s%s by %s (%s)", (unsigned long long)s->request->run,

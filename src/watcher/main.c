@@ -22,6 +22,7 @@
  */
 #include "common/fd.h"
 #include "common/log.h"
+#include "common/memory.h"
 #include "watcher/batch.h"
 #include "watcher/list.h"
 #include "watcher/watches.h"
@@ -148,6 +149,7 @@ int main(int argc, char **argv)
 
 	watch_all(&list, &batch);
 	list_unmap(&list);
+	memory_trim();
 	for (;;) {
 		collect(&batch);
 		end_if_failed(batch_send(&batch, WATCH_PIPE_FD));

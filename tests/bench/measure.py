@@ -1,17 +1,32 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Memory and wake-ups of processes, from /proc; percentiles."""
 
+import ctypes
 import os
+import platform
 import re
 import statistics
 import time
 from pathlib import Path
 
 
+KCMP_VM = 1  # linux/kcmp.h
+SYS_KCMP = {"x86_64": 312, "aarch64": 272}[platform.machine()]
+libc = ctypes.CDLL(None, use_errno=True)
+
+
+def same_memory(pid, other):
+    """A process that waits to become a command shares all of its runner's memory (CLONE_VM)."""
+    return libc.syscall(SYS_KCMP, pid, other, KCMP_VM, 0, 0) == 0
+
+
 def pss_kib(pids):
     """What the processes cost together: pages that several map are shared out between them."""
-    total = 0
+    total, counted = 0, []
     for pid in pids:
+        if any(same_memory(pid, other) for other in counted):
+            continue
+        counted.append(pid)
         rollup = Path(f"/proc/{pid}/smaps_rollup").read_text(encoding="ascii")
         total += int(re.search(r"^Pss:\s+(\d+) kB", rollup, re.M)[1])
     return total

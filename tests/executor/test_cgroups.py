@@ -86,7 +86,7 @@ def test_a_run_has_a_cgroup_of_its_own(daemon, agent, cgroup):
     assert own.startswith(f"0::/{cgroup.name}/run-")
     main = (cgroup / "main" / "cgroup.procs").read_text().split()
     assert str(daemon.process.pid) in main and str(agent.pid) in main
-    wait_for(lambda: len(runs_of(cgroup)) == 2, "only those of the two ready runners are left")
+    wait_for(lambda: len(runs_of(cgroup)) == 1, "only that of the ready runner is left")
     assert agent.running(MISSING).ended().kind == wire.NOT_STARTED
 
 
@@ -107,7 +107,7 @@ def test_a_left_daemon_keeps_the_cgroup(daemon, agent, cgroup):
     wait_for(lambda: not populated(daemon, cgroup), "it is empty")
     daemon.kill()
     daemon.start().agent().begin()
-    wait_for(lambda: len(runs_of(cgroup)) == 2, "the next flagmand sweeps it away")
+    wait_for(lambda: len(runs_of(cgroup)) == 1, "the next flagmand sweeps it away")
 
 
 def test_a_cgroup_that_became_empty_is_removed_with_the_next_claim(daemon, agent, cgroup):

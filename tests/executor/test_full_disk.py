@@ -35,7 +35,7 @@ def agent(daemon, fifo):
     daemon.prefix = ["unshare", "--mount", "sh", "-c", mount, "sh", str(daemon.state / "runs")]
     daemon.board("Box", ACTIONS.format(fifo=fifo))
     agent = daemon.begin()
-    wait_for(lambda: len(os.listdir(inside(daemon))) == 34, "runs are prepared")
+    wait_for(lambda: len(os.listdir(inside(daemon))) == 33, "runs are prepared")
     return agent
 
 

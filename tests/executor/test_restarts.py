@@ -164,10 +164,10 @@ def test_only_one_flagmand(daemon, agent):
 
 def test_what_was_only_prepared_is_removed(daemon, agent):
     def prepared():
-        wait_for(lambda: len(os.listdir(daemon.state / "runs")) == 34, "runs are prepared")
+        wait_for(lambda: len(os.listdir(daemon.state / "runs")) == 33, "runs are prepared")
         found = [set(os.listdir(d)) for d in (daemon.state / "runs", daemon.run / "alive",
                                               daemon.run / "notify")]
-        assert [len(f) for f in found] == [34, 34, 2]
+        assert [len(f) for f in found] == [33, 33, 1]
         return set().union(*found)
 
     old = prepared()

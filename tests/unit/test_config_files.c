@@ -181,7 +181,7 @@ static void test_settings(void **state)
 	assert_int_equal(c->settings.history_runs, 100);
 	assert_true(c->settings.history_age == 90ULL * 86400 * 1000000);
 	assert_true(c->settings.history_size == 64U << 20);
-	assert_int_equal(c->settings.ready_runners, 2);
+	assert_int_equal(c->settings.ready_runners, 1);
 	assert_int_equal(c->settings.max_runs, 512);
 	assert_true(c->settings.reserve == 65536);
 	dir_write(d, "../flagman.yaml", "max-runs: 7\n");

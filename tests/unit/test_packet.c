@@ -206,8 +206,8 @@ static void test_descriptors_of_the_contract(void **state)
 	assert_int_equal(exec_from_agent[EXEC_START].max_fds, 0);
 	assert_int_equal(exec_from_executor[EXEC_CONFIG].min_fds, 1);
 	assert_int_equal(exec_from_executor[EXEC_STARTED].min_fds, 0);
-	assert_int_equal(exec_from_executor[EXEC_STARTED].max_fds, 3);
-	assert_int_equal(exec_from_executor[EXEC_CLAIM].max_fds, 3);
+	assert_int_equal(exec_from_executor[EXEC_STARTED].max_fds, 2);
+	assert_int_equal(exec_from_executor[EXEC_CLAIM].max_fds, 2);
 	assert_int_equal(control_from_client[CONTROL_RUN].max_fds, 1);
 	assert_int_equal(control_from_client[CONTROL_STATUS].max_fds, 0);
 }
