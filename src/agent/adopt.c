@@ -229,6 +229,9 @@ void adopt_scan(struct agent *a)
 	a->adoption = NULL;
 	a->started = true;
 	trouble_reserve(a);
-	board_look_everywhere(a);
+	/* The flags have been looked at since they are watched; payloads have not. */
+	for (size_t i = 0; i < a->n_boards; i++)
+		if (a->boards[i].custody)
+			board_look_at(a, &a->boards[i], LOOK_DROPS);
 	board_looks(a);
 }

@@ -3,6 +3,7 @@
 
 #include "common/fd.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <fnmatch.h>
 #include <stdint.h>
@@ -238,10 +239,17 @@ size_t name_parse(const char *file_name, char *buf, size_t size)
 	return len;
 }
 
+/* The first character of a pattern already tells most names apart; fnmatch(3) is slow, and slower
+ * still where characters have several bytes. */
+static bool may_match(const char *pattern, const char *name)
+{
+	return *pattern == '*' || tolower((unsigned char)*pattern) == tolower((unsigned char)*name);
+}
+
 static bool matches_any(const char *const *patterns, const char *name)
 {
 	for (; *patterns; patterns++)
-		if (fnmatch(*patterns, name, FNM_CASEFOLD) == 0)
+		if (may_match(*patterns, name) && fnmatch(*patterns, name, FNM_CASEFOLD) == 0)
 			return true;
 	return false;
 }

@@ -190,8 +190,14 @@ const char *user_name(struct loader *l, uid_t uid, char buf[static 24])
 
 const char *group_name(struct loader *l, gid_t gid, char buf[static 24])
 {
-	const char *name = l->hooks->group_by_id(gid);
+	const char *name;
 
+	for (size_t i = 0; i < l->groups.n; i++) {
+		const struct identity *e = &l->groups.entries[i];
+		if (e->known && e->gid == gid && !all_digits(e->name))
+			return e->name;
+	}
+	name = l->hooks->group_by_id(gid);
 	snprintf(buf, 24, "%u", (unsigned)gid);
 	return name ? name : buf;
 }

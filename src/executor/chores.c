@@ -143,7 +143,7 @@ static bool one_chore(struct executor *x)
 	}
 	if (recycle_a_claim(x))
 		return true;
-	if (x->save_last_good)
+	if (x->save_last_good && x->ready) /* the start goes first */
 		save_last_good(x);
 	return false;
 }

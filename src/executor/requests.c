@@ -23,6 +23,7 @@ static void on_adopted(struct executor *x, const struct exec_generation *m)
 
 	if (g && !x->ready) {
 		x->ready = true;
+		chores_wake(x);
 		(void)sd_notify(0, "READY=1");
 		log_info("ready: %u actions from %s", g->n_actions, x->reload.conf_dir);
 	}
