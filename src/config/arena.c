@@ -171,7 +171,8 @@ static bool grow_table(struct config_arena *a)
 
 static uint32_t hash_entry(const void *data, size_t len, bool terminated)
 {
-	return hash_bytes(data, len) * 2 + terminated; /* strings and structs share no slot */
+	/* Strings and structs share no slot: of the same bytes the hashes differ. */
+	return hash_bytes(data, len) ^ (terminated ? 0x9e3779b9U : 0);
 }
 
 /* Its slot, or the free one where it would go; NULL: there is no table. */
