@@ -131,23 +131,58 @@ static bool keep_open(const struct run *r, void *userdata)
 	return true;
 }
 
-/* Files of actions that are no longer configured. */
-static void bury(struct agent *a, struct dead *d)
+/* Its file, whatever it is called by now.  True if it was there; what could not be removed is in the
+ * log. */
+static bool bury_in(int dirfd, const struct dead *d)
 {
-	struct board *b = find_board(a, d->object, d->group);
-	_cleanup_close_ int dirfd = b && b->usable ? board_open(a, b) : -1;
-	int fd = dirfd < 0 ? -1 : openat(dirfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int fd = openat(dirfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
 	struct file_info info;
+	bool found = false;
 
 	if (!dir)
 		close_fd(fd);
-	for (struct dirent *e; dir && (e = readdir(dir));)
-		if (e->d_ino == d->id.ino && file_info_at(dirfd, e->d_name, &info) == 0 &&
-			file_id_equal(&info.id, &d->id))
-			(void)unlinkat(dirfd, e->d_name, 0);
+	for (struct dirent *e; dir && (e = readdir(dir));) {
+		if (e->d_ino != d->id.ino || file_info_at(dirfd, e->d_name, &info) < 0 ||
+			!file_id_equal(&info.id, &d->id))
+			continue;
+		found = true;
+		if (unlinkat(dirfd, e->d_name, 0) < 0)
+			log_warning("%s/%s is configured no longer, and its flag can't be removed: %s",
+				d->object, d->action, strerror(errno));
+	}
 	if (dir)
 		closedir(dir);
+	return found;
+}
+
+/* Where an object was that is configured no longer: what flagman has put there beside its flags. */
+static void clear_directory(int dirfd)
+{
+	struct file_info info;
+
+	if (file_info_at(dirfd, NAME_STATUS, &info) == 0 && S_ISREG(info.mode) &&
+		info.uid == getuid() && info.nlink == 1)
+		(void)unlinkat(dirfd, NAME_STATUS, 0);
+	(void)unlinkat(dirfd, NAME_RUN, AT_REMOVEDIR);
+}
+
+/* Files of actions that are no longer configured: dead buttons would be worse than none. */
+static void bury(struct agent *a, struct dead *d)
+{
+	struct board *b = find_board(a, d->object, d->group);
+
+	for (size_t i = 0; i < a->n_bases; i++) {
+		struct base *base = &a->bases[i];
+		_cleanup_close_ int dirfd = -1;
+
+		if (base->fd < 0 || (b && board_base(a, b) != base))
+			continue;
+		d->id.dev = base->id.dev; /* device numbers change from boot to boot */
+		dirfd = board_open_folder(base->fd, d->object);
+		if (dirfd >= 0 && bury_in(dirfd, d) && !b)
+			clear_directory(dirfd);
+	}
 	if (store_begin(a->store) == 0)
 		(void)store_delete_flag(a->store, d->object, d->group, d->action);
 	free(d->object);

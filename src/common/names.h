@@ -19,6 +19,7 @@
 #define NAME_ACTION_MAX 120 /* bytes; leaves room for the longest label and the suffix */
 #define NAME_LABEL_MAX  60  /* bytes */
 #define NAME_STATUS     "Status.txt"
+#define NAME_RUN        "Run" /* unless the configuration says otherwise */
 
 enum moniker { MONIKER_SUFFIX, MONIKER_PREFIX };
 

@@ -268,3 +268,23 @@ def test_everything_is_removed_with_the_last_snippet(inst):
     inst.define("Apache", QUIT.format("Again"), group=QUICK)
     inst.process.send_signal(signal.SIGHUP)
     flag_appears(inst, "Apache", "Again")
+
+
+def test_what_was_removed_while_flagman_was_down(inst):
+    """A button that does nothing is worse than none; what is somebody else's stays."""
+    inst.define("Other", QUIT.format("Go"), group=QUICK)
+    apache(inst)
+    inst.press_delete("Apache", "Start")
+    inst.tell("Start", "exit 0")
+    inst.wait_state("Apache", "Start", "Done")
+    inst.stop()
+    (inst.share / "Apache" / "mine.txt").write_text("somebody's\n")
+    (inst.conf / "apache.yaml").unlink()
+    inst.define("Other", QUIT.format("Come"), group=QUICK)
+    inst.start()
+    inst.wait_state("Other", "Come", "")
+    assert sorted(os.listdir(inst.share / "Apache")) == ["mine.txt"]
+    assert sorted(os.listdir(inst.share / "Other")) == ["Come.txt", "Run", "Status.txt"]
+    inst.stop()
+    apache(inst)
+    assert sorted(inst.flags("Apache")) == ["Restart", "Start", "Stop", "mine"]
