@@ -21,6 +21,70 @@
 
 /* --- the boards --- */
 
+/* Does it say that it is the flag of that action?  A copy that somebody made does too. */
+static bool says_it_is(struct agent *a, struct board *b, struct flag *f, int dirfd, const char *name)
+{
+	_cleanup_close_ int fd =
+		openat(dirfd, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	char text[2048], title[2 * FLAG_NAME_MAX + 8];
+	ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof(text));
+
+	snprintf(title, sizeof(title), "\r\n%s: %s\r\n", board_object(a, b),
+		flag_action_name(a, f));
+	return n == 0 || (n > 0 && memmem(text, (size_t)n, title, strlen(title)));
+}
+
+/* A flag of our own without a row: that was lost in a power cut, or the whole data base was.  A
+ * fresh one takes its place. */
+static bool is_stray(struct agent *a, struct board *b, int dirfd, const char *name,
+	const struct file_info *info)
+{
+	const struct view_board *v = board_view(a, b);
+	char action[FLAG_NAME_MAX];
+
+	if (info->uid != getuid() || info->nlink != 1 || !name_parse(name, action, sizeof(action)))
+		return false;
+	for (uint32_t i = 0; i < v->n_actions; i++) {
+		struct flag *f = &a->flags[v->first_action + i];
+		if (name_equal(action, flag_action_name(a, f)))
+			return says_it_is(a, b, f, dirfd, name);
+	}
+	return false;
+}
+
+/* Some flag is not where its row says: it may have been renamed. */
+static void look_for_renamed(struct agent *a, struct board *b, int dirfd)
+{
+	const struct view_board *v = board_view(a, b);
+	struct row *rows = &a->adoption->rows[v->first_action];
+	int fd = openat(dirfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *d = fd < 0 ? NULL : fdopendir(fd);
+	struct file_info info;
+
+	if (!d)
+		close_fd(fd);
+	for (struct dirent *e; d && (e = readdir(d));) {
+		bool known = false;
+		if (file_info_at(dirfd, e->d_name, &info) < 0 || !S_ISREG(info.mode))
+			continue;
+		for (uint32_t i = 0; i < v->n_actions; i++) {
+			if (!rows[i].known || !file_id_equal(&info.id, &rows[i].id))
+				continue;
+			known = true;
+			if (rows[i].found == FOUND_ABSENT) {
+				rows[i].found = FOUND_PRESENT;
+				rows[i].shown = adopt_copy(e->d_name);
+			}
+		}
+		if (!known && is_stray(a, b, dirfd, e->d_name, &info) &&
+			unlinkat(dirfd, e->d_name, 0) == 0)
+			log_info("%s: %s was of an earlier life: removed", board_object(a, b),
+				e->d_name);
+	}
+	if (d)
+		closedir(d);
+}
+
 static void find_present(struct agent *a, struct board *b, int dirfd)
 {
 	const struct view_board *v = board_view(a, b);
@@ -31,6 +95,7 @@ static void find_present(struct agent *a, struct board *b, int dirfd)
 
 	for (uint32_t i = 0; i < v->n_actions; i++) {
 		struct flag *f = &a->flags[v->first_action + i];
+		missing |= !rows[i].known;
 		if (!rows[i].known)
 			continue;
 		if (!rows[i].same_boot) /* device numbers change from boot to boot */
@@ -41,23 +106,8 @@ static void find_present(struct agent *a, struct board *b, int dirfd)
 		else
 			missing = true;
 	}
-	int fd = missing ? openat(dirfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
-	DIR *d = fd < 0 ? NULL : fdopendir(fd);
-	if (!d) {
-		close_fd(fd);
-		return;
-	}
-	for (struct dirent *e; (e = readdir(d));) {
-		if (file_info_at(dirfd, e->d_name, &info) < 0 || !S_ISREG(info.mode))
-			continue;
-		for (uint32_t i = 0; i < v->n_actions; i++)
-			if (rows[i].known && rows[i].found == FOUND_ABSENT &&
-				file_id_equal(&info.id, &rows[i].id)) {
-				rows[i].found = FOUND_PRESENT;
-				rows[i].shown = adopt_copy(e->d_name);
-			}
-	}
-	closedir(d);
+	if (missing)
+		look_for_renamed(a, b, dirfd);
 }
 
 static void find_staged(struct agent *a, struct board *b)

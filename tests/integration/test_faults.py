@@ -504,3 +504,23 @@ def unmount(path):
 def run(*command):
     status = os.spawnvp(os.P_WAIT, command[0], command)
     assert status == 0, f"{' '.join(command)}: {status}"
+
+
+def test_the_data_base_is_lost(inst):
+    """Flags without a row are replaced, whatever they were showing; nobody else's file is."""
+    apache(inst)
+    inst.press_delete("Apache", "Restart")
+    inst.tell("Restart", "exit 3")
+    inst.wait_state("Apache", "Restart", "Failed")
+    inst.stop()
+    for path in (inst.state / "agent").iterdir():
+        path.unlink()
+    (inst.share / "Apache" / "Restart [notes].txt").write_text("Mine\n")
+    inst.start()
+    inst.wait_state("Apache", "Stop", "")
+    wait_for(lambda: sorted(os.listdir(inst.share / "Apache")) == [
+        "Restart [notes].txt", "Restart.txt", "Run", "Start.txt", "Status.txt", "Stop.txt"],
+        "one flag for each action", dump=inst.dump)
+    inst.press_delete("Apache", "Restart")
+    inst.wait_ran("Restart", 2)
+    finish(inst)
