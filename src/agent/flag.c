@@ -2,6 +2,7 @@
 #include "agent/flag.h"
 
 #include "agent/board.h"
+#include "agent/control.h"
 #include "agent/content.h"
 #include "agent/press.h"
 #include "agent/render.h"
@@ -452,6 +453,8 @@ void flag_flush(struct agent *a, unsigned most)
 			if (r < 0)
 				trouble_flag(a, f, r);
 		} /* else its bits stay; the board's return marks all */
+		if (!(f->dirty & ~DIRTY_LISTED) || !b->usable)
+			control_changed(a, f);
 		if (end)
 			break;
 	}

@@ -148,7 +148,6 @@ static void look_at_status(struct live *l)
 			st.text);
 		l->content_at = now;
 		flag_mark(a, f, DIRTY_CONTENT);
-		control_changed(a, f);
 	} else {
 		due = l->content_at + every;
 	}
@@ -189,8 +188,7 @@ static int on_alive(sd_event_source *s, int fd, uint32_t events, void *userdata)
 	while (n == (ssize_t)sizeof(bytes));
 	if (n == 0 || (events & EPOLLHUP)) /* the runner is gone; EXEC_ENDED says how */
 		l->alive = sd_event_source_disable_unref(l->alive);
-	if (!l->refresh)
-		look_at_status(l);
+	look_at_status(l); /* it knows itself what is too early */
 	control_output(l->agent, l);
 	return 0;
 }

@@ -185,10 +185,21 @@ static int follow_screen(
 	return r == -ENOMEM ? EX_OSERR : r ? EX_UNAVAILABLE : EX_OK;
 }
 
+/* The agent says what it has written anew; not all of that shows here. */
+static bool is_news(const struct target_matches *m, const struct control_action *a, size_t hint)
+{
+	for (size_t i = 0; i < m->n; i++)
+		if (memcmp(&m->actions[(hint + i) % m->n], a, sizeof(*a)) == 0)
+			return false;
+	return true;
+}
+
 static int follow_lines(const struct cli *cli, int fd, const sigset_t *mask)
 {
+	_cleanup_(target_matches_done) struct target_matches m = {0};
 	union control_message message;
 	enum call_result c;
+	size_t hint = 0;
 
 	while (!stop_signal) {
 		c = call_next(fd, -1, mask, &message);
@@ -198,8 +209,11 @@ static int follow_lines(const struct cli *cli, int fd, const sigset_t *mask)
 			continue;
 		if (message.header.type == CONTROL_END)
 			return call_conclude(&message.end);
-		if (message.header.type == CONTROL_ACTION)
-			print_change(cli, &message.action);
+		if (message.header.type != CONTROL_ACTION || !is_news(&m, &message.action, hint))
+			continue;
+		print_change(cli, &message.action);
+		if (remember(&m, &message.action, &hint) < 0)
+			return EX_OSERR;
 	}
 	return EX_OK;
 }

@@ -119,6 +119,38 @@ def test_log_and_history(inst):
     assert "exit status 2" in inst.cli("history", check=0).stdout
 
 
+def test_status_follow(inst):
+    """Each change of each action is a record, once."""
+    apache(inst, group="hold: 200ms\ncooldown: 0")
+    with subprocess.Popen([str(inst.bin / "flagman"), "--run-dir", str(inst.run), "status",
+                           "--follow", "--json"], stdout=subprocess.PIPE, text=True,
+                          stdin=subprocess.DEVNULL,
+                          env={"ASAN_OPTIONS": "detect_leaks=0"}) as follower:
+        def until(action, state, **more):
+            while True:
+                record = json.loads(follower.stdout.readline())
+                seen.append((record["action"], record["state"], record["percent"]))
+                if seen[-1][:2] == (action, state) and all(record[k] == more[k] for k in more):
+                    return
+
+        seen = []
+        until("Stop", "ready")
+        seen = []
+        inst.press_delete("Apache", "Restart")
+        until("Restart", "running")
+        inst.tell("Restart", "systemd-notify --status='50% half'")
+        until("Restart", "running", percent=50)
+        inst.tell("Restart", "systemd-notify --status='60% more'")
+        until("Restart", "running", percent=60)
+        inst.tell("Restart", "exit 3")
+        until("Restart", "failed")
+        mine = [entry[1] for entry in seen if entry[0] == "Restart"]
+        assert mine[0] == "starting" and mine[-1] == "failed" and set(mine[1:-1]) == {"running"}
+        assert ("Stop", "blocked", None) in seen and ("Start", "blocked", None) in seen
+        assert len(seen) == len(set(seen)), seen
+        follower.terminate()
+
+
 def test_log_follow(inst):
     apache(inst)
     inst.press_delete("Apache", "Restart")

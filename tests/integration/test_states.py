@@ -458,6 +458,18 @@ def test_progress(inst):
     inst.wait_state("Apache", "Restart", "Done")
 
 
+def test_progress_is_shown_while_the_name_waits(inst):
+    """The name goes in steps, at most every 5 s; the text does not wait for it."""
+    apache(inst)
+    inst.press_delete("Apache", "Restart")
+    for percent in (20, 40, 60, 80):
+        inst.tell("Restart", f"systemd-notify --status='{percent}% step {percent}'",
+                  f"echo output {percent}")
+        inst.wait_text("Apache", "Restart", f"step {percent}", timeout=2)
+        inst.wait_text("Apache", "Restart", f"output {percent}", timeout=2)
+    assert inst.state_of("Apache", "Restart") == "Running 20%"
+
+
 def test_progress_in_the_name_goes_in_steps(inst):
     apache(inst)
     inst.press_delete("Apache", "Restart")
