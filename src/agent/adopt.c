@@ -131,8 +131,8 @@ static bool keep_open(const struct run *r, void *userdata)
 	return true;
 }
 
-/* Its file, whatever it is called by now.  True if it was there; what could not be removed is in the
- * log. */
+/* Its file, whatever it is called by now.  True if it was there; what could not be removed is in
+ * the log. */
 static bool bury_in(int dirfd, const struct dead *d)
 {
 	int fd = openat(dirfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -148,7 +148,8 @@ static bool bury_in(int dirfd, const struct dead *d)
 			continue;
 		found = true;
 		if (unlinkat(dirfd, e->d_name, 0) < 0)
-			log_warning("%s/%s is configured no longer, and its flag can't be removed: %s",
+			log_warning(
+				"%s/%s is configured no longer, and its flag can't be removed: %s",
 				d->object, d->action, strerror(errno));
 	}
 	if (dir)

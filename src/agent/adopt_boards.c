@@ -22,22 +22,23 @@
 /* --- the boards --- */
 
 /* Does it say that it is the flag of that action?  A copy that somebody made does too. */
-static bool says_it_is(struct agent *a, struct board *b, struct flag *f, int dirfd, const char *name)
+static bool says_it_is(
+	struct agent *a, struct board *b, struct flag *f, int dirfd, const char *name)
 {
 	_cleanup_close_ int fd =
 		openat(dirfd, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
 	char text[2048], title[2 * FLAG_NAME_MAX + 8];
 	ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof(text));
 
-	snprintf(title, sizeof(title), "\r\n%s: %s\r\n", board_object(a, b),
-		flag_action_name(a, f));
+	snprintf(
+		title, sizeof(title), "\r\n%s: %s\r\n", board_object(a, b), flag_action_name(a, f));
 	return n == 0 || (n > 0 && memmem(text, (size_t)n, title, strlen(title)));
 }
 
 /* A flag of our own without a row: that was lost in a power cut, or the whole data base was.  A
  * fresh one takes its place. */
-static bool is_stray(struct agent *a, struct board *b, int dirfd, const char *name,
-	const struct file_info *info)
+static bool is_stray(
+	struct agent *a, struct board *b, int dirfd, const char *name, const struct file_info *info)
 {
 	const struct view_board *v = board_view(a, b);
 	char action[FLAG_NAME_MAX];

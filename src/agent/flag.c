@@ -2,8 +2,8 @@
 #include "agent/flag.h"
 
 #include "agent/board.h"
-#include "agent/control.h"
 #include "agent/content.h"
+#include "agent/control.h"
 #include "agent/press.h"
 #include "agent/render.h"
 #include "agent/trouble.h"

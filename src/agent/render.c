@@ -132,8 +132,7 @@ static void set_output(struct agent *a, struct flag *f, struct scene *s)
 	bool live = f->live && f->live->claim_fd >= 0;
 
 	if (live && claim_status_read(f->live->claim_fd, &st) == 0)
-		(void)claim_output_read(
-			f->live->claim_fd, &st, &s->head, &s->tail, &s->c.left_out);
+		(void)claim_output_read(f->live->claim_fd, &st, &s->head, &s->tail, &s->c.left_out);
 	else if (s->c.run && s->c.run->end.ended)
 		(void)store_get_output(a->store, s->c.run->id, &s->head, &s->tail, &s->c.left_out);
 	s->c.head = &s->head;

@@ -15,7 +15,8 @@
 #include <sysexits.h>
 #include <unistd.h>
 
-#define TABLE_MAX (32U * 1024 * 1024)
+#define TABLE_MAX  (32U * 1024 * 1024)
+#define RECORD_MAX 65536
 
 /* Records come in bursts; a frame is drawn when there was none for this long. */
 #define SETTLE_MS 40
@@ -68,20 +69,30 @@ static int print_names(const struct target_matches *m)
 	return EX_OK;
 }
 
-/* The record of its action, replaced or added.  *HINT is where the last one stood: a burst comes in
+/* The record of the same action, or NULL.  *HINT is where the last one stood: a burst comes in
  * order, and there may be thousands. */
-static int remember(struct target_matches *m, const struct control_action *a, size_t *hint)
+static struct control_action *find_same(
+	struct target_matches *m, const struct control_action *a, size_t *hint)
 {
-	struct control_action *p;
-
 	for (size_t i = 0; i < m->n; i++) {
-		p = &m->actions[(*hint + i) % m->n];
+		struct control_action *p = &m->actions[(*hint + i) % m->n];
 		if (strcmp(p->action, a->action) == 0 && strcmp(p->group, a->group) == 0 &&
 			strcmp(p->object, a->object) == 0) {
-			*p = *a;
 			*hint = (size_t)(p - m->actions) + 1;
-			return 0;
+			return p;
 		}
+	}
+	return NULL;
+}
+
+/* The record of its action, replaced or added. */
+static int remember(struct target_matches *m, const struct control_action *a, size_t *hint)
+{
+	struct control_action *p = find_same(m, a, hint);
+
+	if (p) {
+		*p = *a;
+		return 0;
 	}
 	p = reallocarray(m->actions, m->n + 1, sizeof(*p));
 	if (!p)
@@ -134,15 +145,27 @@ static int draw(const struct cli *cli, const struct target_matches *m)
 	return 0;
 }
 
+static void describe(
+	const struct cli *cli, const struct control_action *a, int64_t now, struct buf *out)
+{
+	struct json_object *o = cli->json ? json_action(a) : NULL;
+
+	if (o)
+		buf_adds(out, json_object_to_json_string(o));
+	else
+		show_action_line(out, a, now);
+	json_object_put(o);
+}
+
 static void print_change(const struct cli *cli, const struct control_action *a)
 {
-	_cleanup_(buf_done) struct buf b = BUF_INIT(16384);
+	_cleanup_(buf_done) struct buf b = BUF_INIT(RECORD_MAX);
 	char when[64];
 
 	if (cli->json) {
 		json_print(json_action(a), false, stdout);
 	} else {
-		show_action_line(&b, a, now_realtime());
+		describe(cli, a, now_realtime(), &b);
 		printf("%s %s\n", text_when(when, sizeof(when), now_realtime()), buf_str(&b));
 	}
 	fflush(stdout);
@@ -186,12 +209,18 @@ static int follow_screen(
 }
 
 /* The agent says what it has written anew; not all of that shows here. */
-static bool is_news(const struct target_matches *m, const struct control_action *a, size_t hint)
+static bool is_news(const struct cli *cli, struct target_matches *m, const struct control_action *a,
+	size_t hint)
 {
-	for (size_t i = 0; i < m->n; i++)
-		if (memcmp(&m->actions[(hint + i) % m->n], a, sizeof(*a)) == 0)
-			return false;
-	return true;
+	_cleanup_(buf_done) struct buf old = BUF_INIT(RECORD_MAX), new = BUF_INIT(RECORD_MAX);
+	const struct control_action *before = find_same(m, a, &hint);
+	int64_t now = now_realtime();
+
+	if (!before)
+		return true;
+	describe(cli, before, now, &old);
+	describe(cli, a, now, &new);
+	return strcmp(buf_str(&old), buf_str(&new)) != 0;
 }
 
 static int follow_lines(const struct cli *cli, int fd, const sigset_t *mask)
@@ -209,7 +238,8 @@ static int follow_lines(const struct cli *cli, int fd, const sigset_t *mask)
 			continue;
 		if (message.header.type == CONTROL_END)
 			return call_conclude(&message.end);
-		if (message.header.type != CONTROL_ACTION || !is_news(&m, &message.action, hint))
+		if (message.header.type != CONTROL_ACTION ||
+			!is_news(cli, &m, &message.action, hint))
 			continue;
 		print_change(cli, &message.action);
 		if (remember(&m, &message.action, &hint) < 0)

@@ -142,8 +142,8 @@ int claim_open(const struct claims *c, const struct token *token)
 	return open_file(c, token_hex(token, hex), O_RDWR);
 }
 
-int claim_open_fds(const struct claims *c, const struct token *token, const char *id,
-	struct claim_fds *ret)
+int claim_open_fds(
+	const struct claims *c, const struct token *token, const char *id, struct claim_fds *ret)
 {
 	char hex[TOKEN_HEX + 1];
 	int file = open_file(c, token_hex(token, hex), O_RDONLY);

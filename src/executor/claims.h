@@ -66,8 +66,8 @@ int claim_make(const struct claims *c, const char *id, const struct token *token
 int claim_open(const struct claims *c, const struct token *token);
 /* For a reader that comes later; ID is the plan's.  A FIFO that is gone is -1: it is dead.  0 or
  * -errno. */
-int claim_open_fds(const struct claims *c, const struct token *token, const char *id,
-	struct claim_fds *ret);
+int claim_open_fds(
+	const struct claims *c, const struct token *token, const char *id, struct claim_fds *ret);
 void claim_close_fds(struct claim_fds *fds);
 
 int claim_write_plan(int file, const struct claim_plan *p);

@@ -37,8 +37,8 @@ struct executor {
 	struct buf spec;                /* of the run that is being started; kept for the next */
 	/* chores.c: what commands don't wait for */
 	sd_event_source *chores, *quiet, *rest;
-	uint64_t started_at; /* the last start */
-	uint64_t chores_due; /* since when chores wait; 0: there are none */
+	uint64_t started_at;      /* the last start */
+	uint64_t chores_due;      /* since when chores wait; 0: there are none */
 	sd_event_source *syncing; /* a sync of the claims' directory is under way */
 	bool unsynced;            /* claims were made since the runs directory was synced */
 	bool pool_failed;         /* don't try again before the next start */

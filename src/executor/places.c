@@ -141,8 +141,7 @@ int places_open(struct places *p, const char *state, const char *run, const stru
 	return open_all(p, id, why);
 }
 
-static void sweep(
-	int directory, bool (*in_use)(const char *id, void *userdata), void *userdata)
+static void sweep(int directory, bool (*in_use)(const char *id, void *userdata), void *userdata)
 {
 	int fd = openat(directory, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	DIR *d = fd < 0 ? NULL : fdopendir(fd);

@@ -7,9 +7,8 @@
  *	<state>/agent/	    0700  the agent's, owned by its user
  *	<run>/control	    0666  the socket of flagman(1), listening; who may do what is checked by
  *			    credentials
- *	<run>/alive/	    0700  FIFOs of claims: they tell an adopter who lives, so <run> must not be
- *			    removed while runs go on (RuntimeDirectoryPreserve=); after a boot it
- *			    is empty, as it should be
+ *	<run>/alive/	    0700  FIFOs of claims: they tell an adopter who lives, so <run> must not
+ *be removed while runs go on (RuntimeDirectoryPreserve=); after a boot it is empty, as it should be
  *	<run>/notify/	    0711  NOTIFY_SOCKETs of runs, each its user's
  */
 #ifndef FLAGMAN_EXECUTOR_PLACES_H

@@ -17,7 +17,7 @@
 #include <sys/types.h>
 
 #define POOL_MAX   64
-#define SPARES_MIN 32  /* made in advance */
+#define SPARES_MIN 32   /* made in advance */
 #define SPARES_MAX 1024 /* kept of those that were used */
 
 struct ready {
@@ -39,7 +39,7 @@ struct pool {
 	size_t n_spares;
 	bool left_cgroups; /* a run's cgroup was not empty at its end */
 	uid_t last_uid;
-	uint64_t bounding; /* capabilities that some command needs in its bounding set */
+	uint64_t bounding;    /* capabilities that some command needs in its bounding set */
 	uint64_t nursery_has; /* what the nursery has not dropped */
 };
 

@@ -262,8 +262,8 @@ void run_settle(struct run *r)
 		arm(r, r->plan.deadline);
 }
 
-enum claim_state claim_end(
-	struct runs *rs, const struct token *token, int file, struct run_end *ret, uint64_t *ret_run)
+enum claim_state claim_end(struct runs *rs, const struct token *token, int file,
+	struct run_end *ret, uint64_t *ret_run)
 {
 	enum stop_reason stop = claim_read_stop(file);
 	struct claim_plan plan = {0};

@@ -59,8 +59,8 @@ void run_stop(struct run *r, enum stop_reason reason);
 void runs_close(struct runs *rs);
 
 /* The end of a run that is not under way, from its claim: CLAIM_ENDED or CLAIM_INTERRUPTED. */
-enum claim_state claim_end(struct runs *rs, const struct token *token, int file, struct run_end *ret,
-	uint64_t *ret_run);
+enum claim_state claim_end(struct runs *rs, const struct token *token, int file,
+	struct run_end *ret, uint64_t *ret_run);
 /* Adopts a claim whose runner lives; false: it does not. */
 bool runs_adopt(struct runs *rs, const struct token *token);
 

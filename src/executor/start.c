@@ -102,8 +102,8 @@ static bool has_room(const struct executor *x)
 {
 	struct statvfs v;
 
-	return fstatvfs(x->places.claims.runs, &v) < 0 ||
-	       v.f_bavail * v.f_frsize >= ROOM_MIN || v.f_blocks == 0;
+	return fstatvfs(x->places.claims.runs, &v) < 0 || v.f_bavail * v.f_frsize >= ROOM_MIN ||
+	       v.f_blocks == 0;
 }
 
 static enum start_result claim(struct executor *x, struct start *s)

@@ -6,8 +6,9 @@
  * that comes, it is a list of raw system calls away from being the command.  It shares the runner's
  * memory (CLONE_VM, no copy to make and none to give up) but not its life: the runner does nothing
  * but close descriptors and sleep until the child has executed or died, which the hang-up of a
- * close-on-exec pipe tells, so the two don't work in that memory at the same time.  From setresuid(2) on the child belongs to the command's
- * user, who may stop it but not look into it: the kernel makes that memory undumpable.
+ * close-on-exec pipe tells, so the two don't work in that memory at the same time.  From
+ * setresuid(2) on the child belongs to the command's user, who may stop it but not look into it:
+ * the kernel makes that memory undumpable.
  *
  * A child that is born into a cgroup (clone3(2), CLONE_INTO_CGROUP) has memory of its own instead:
  * sharing it there needs assembler.  So what both must see is on a shared mapping: the message, and
@@ -50,7 +51,7 @@ struct launch {
 	int running; /* write end of a pipe that the execution closes */
 	pid_t runner;
 	uint64_t runner_ticks; /* noted before it was started */
-	uint64_t ticks;	       /* and before the child was */
+	uint64_t ticks;        /* and before the child was */
 	uint64_t drop;         /* capabilities to drop from the bounding set */
 	uint64_t permitted;    /* what the runner holds: root keeps it until execve */
 	const char *programs[LAUNCH_CANDIDATES + 1];

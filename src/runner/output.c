@@ -35,7 +35,8 @@ void output_add(struct output *o, const char *data, size_t len)
 	while (len > 0 && !o->error) {
 		uint64_t offset = 0, room = place(o, &offset);
 		size_t part = room && room < len ? (size_t)room : len;
-		ssize_t n = room ? pwrite(o->fd, data, part, (off_t)(CLAIM_OUTPUT_AT + offset)) : (ssize_t)len;
+		ssize_t n = room ? pwrite(o->fd, data, part, (off_t)(CLAIM_OUTPUT_AT + offset))
+				 : (ssize_t)len;
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n <= 0) {

@@ -41,7 +41,7 @@ struct run {
 	bool main_over, all_over; /* the command has been reaped; there are no descendants left */
 	bool stopping;            /* it was told to stop: then all of it counts */
 	bool pipe_closed;         /* nobody holds the output pipe any more */
-	int running; /* hangs up when the command has been executed, or will not be */
+	int running;              /* hangs up when the command has been executed, or will not be */
 	char chunk[CHUNK];
 };
 

@@ -26,8 +26,8 @@ struct run_fds {
 	int cgroup; /* directory, or -1 */
 };
 
-/* Waits, runs, reports.  BOUNDING is the bounding set, TICKS the time before this process was forked
- * (launch_ticks()).  Returns the process's exit status. */
+/* Waits, runs, reports.  BOUNDING is the bounding set, TICKS the time before this process was
+ * forked (launch_ticks()).  Returns the process's exit status. */
 int run_main(const struct run_fds *fds, uint64_t bounding, uint64_t ticks);
 
 #endif

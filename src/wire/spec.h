@@ -26,8 +26,8 @@
 #define SPEC_LIMITS   16            /* RLIM_NLIMITS */
 #define SPEC_FDS_MAX  5
 
-/* The parts of a claim's file (claim.h).  The first block is written beforehand, so that a full disk
- * can't take away the end of a run. */
+/* The parts of a claim's file (claim.h).  The first block is written beforehand, so that a full
+ * disk can't take away the end of a run. */
 #define CLAIM_PLAN_AT      1024
 #define CLAIM_STARTED_AT   2048 /* CLAIM_STARTED_SIZE bytes, zeros until the start */
 #define CLAIM_STARTED_SIZE 128
@@ -39,7 +39,7 @@
 enum spec_flag {
 	SPEC_IDENTITY = 1,          /* set groups, ids and capabilities: flagmand is privileged */
 	SPEC_NO_NEW_PRIVILEGES = 2, /* prctl(2) */
-	SPEC_SCRIPT = 4,            /* a script's text comes with it, to be number 3 of the command */
+	SPEC_SCRIPT = 4, /* a script's text comes with it, to be number 3 of the command */
 };
 
 enum spec_leftovers { SPEC_LEAVE, SPEC_KILL, SPEC_WAIT }; /* as enum leftovers of config.h */
@@ -68,10 +68,10 @@ struct spec {
 
 /*
  * What the executor asks of the nursery.  A birth comes with the runner's end of its socket pair,
- * the file that will be its claim, its notification socket, the writing end of `alive`: whoever dies
- * on the way, nursery or runner, that hangs up.  A sync comes with a socket and a
- * directory, which a child syncs; it answers with a byte.  (fsync(2) takes milliseconds on a disk
- * that is busy, in which the executor would hear nobody.)
+ * the file that will be its claim, its notification socket, the writing end of `alive`: whoever
+ * dies on the way, nursery or runner, that hangs up.  A sync comes with a socket and a directory,
+ * which a child syncs; it answers with a byte.  (fsync(2) takes milliseconds on a disk that is
+ * busy, in which the executor would hear nobody.)
  */
 enum nursery_request {
 	NURSERY_BIRTH = 0x62726e72,

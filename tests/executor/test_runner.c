@@ -120,9 +120,9 @@ static void birth(struct job *j)
 	j->notify_fd = notify_socket(j);
 	assert_return_code(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair), errno);
 	j->socket = pair[0];
-	assert_int_equal(spec_send(nursery, &b, sizeof(b),
-				 (int[]){pair[1], j->claim, j->notify_fd, writer},
-				 NURSERY_BIRTH_FDS),
+	assert_int_equal(
+		spec_send(nursery, &b, sizeof(b), (int[]){pair[1], j->claim, j->notify_fd, writer},
+			NURSERY_BIRTH_FDS),
 		0);
 	close(pair[1]);
 	close(writer);

@@ -160,9 +160,9 @@ static struct claim_status write_output(uint64_t total, uint64_t head, uint64_t 
 
 		if (i >= head && ring == 0)
 			break;
-		assert_int_equal(
-			pwrite(file, &c, 1,
-				(off_t)(CLAIM_OUTPUT_AT + (i < head ? i : head + (i - head) % ring))),
+		assert_int_equal(pwrite(file, &c, 1,
+					 (off_t)(CLAIM_OUTPUT_AT +
+						 (i < head ? i : head + (i - head) % ring))),
 			1);
 	}
 	return s;
