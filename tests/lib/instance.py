@@ -84,6 +84,7 @@ class Instance:
         self.sanitizer = self.root / "sanitizer"
         self.environment = {}
         self.arguments = []
+        self.wrapper = []  # a program and its options that exec flagmand: ["prlimit", ...]
         self.process = None
         self._notify = None
         self._make_directories()
@@ -167,9 +168,9 @@ class Instance:
             "UBSAN_OPTIONS": f"log_path={self.sanitizer}/ubsan:print_stacktrace=1",
             **self.environment,
         }
-        command = ["/usr/bin/setpriv", "--pdeathsig", "KILL", str(self.bin / "flagmand"),
-                   "--conf-dir", str(self.conf), "--state-dir", str(self.state),
-                   "--run-dir", str(self.run)]
+        command = ["/usr/bin/setpriv", "--pdeathsig", "KILL", *self.wrapper,
+                   str(self.bin / "flagmand"), "--conf-dir", str(self.conf),
+                   "--state-dir", str(self.state), "--run-dir", str(self.run)]
         if self.people.root:
             command += ["--user", self.people.agent]
         command += self.arguments
