@@ -19,8 +19,8 @@ static int check_file(const struct stat *st, uint64_t dev, const char **why)
 		return -EINVAL;
 	}
 	if (st->st_nlink != 1) {
-		*why = "has more than one link";
-		return -EMLINK;
+		*why = st->st_nlink ? "has more than one link" : "was removed";
+		return st->st_nlink ? -EMLINK : -ENOENT;
 	}
 	if (!dev || st->st_dev != dev) {
 		*why = "is on another file system";

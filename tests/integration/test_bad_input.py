@@ -133,12 +133,38 @@ def test_the_objects_directory_becomes_a_symlink(inst, test_dir):
     assert not any(inst.ran(name) for name in ("Restart", "Start", "Stop"))
 
 
+def test_the_share_becomes_a_symlink(inst, test_dir):
+    apache(inst)
+    outside = test_dir / "outside"
+    (outside / "Apache").mkdir(parents=True)
+    link = test_dir / "link"
+    os.symlink(outside, link)
+    mark = inst.mark()
+    exchange(link, inst.share)
+    inst.wait_log(str(inst.share), mark)
+    stays(lambda: os.listdir(outside / "Apache") == [], "nothing outside is touched", 0.7,
+          inst.dump)
+    exchange(link, inst.share)
+    wait_for(lambda: inst.state_of("Apache", "Restart") == "", "it is found again",
+             dump=inst.dump)
+
+
 def test_the_objects_directory_becomes_unreadable(inst):
     apache(inst)
     (inst.share / "Apache").chmod(0)
     inst.never_ran("Restart", "Start", "Stop", seconds=0.5)
     (inst.share / "Apache").chmod(0o770)
     still_works(inst)
+
+
+def test_staging_is_emptied(inst):
+    """By root, by hand, because it looked like litter."""
+    apache(inst)
+    shutil.rmtree(inst.share / ".flagman")
+    inst.press_delete("Apache", "Restart")
+    inst.wait_state("Apache", "Restart", "Running")
+    finish(inst)
+    inst.wait_state("Apache", "Restart", "Done")
 
 
 def test_ten_thousand_foreign_files(inst):
