@@ -150,8 +150,9 @@ struct base {
 	struct file_id id;
 	char *real;         /* its path as the kernel says it; owned */
 	int fd, staging_fd; /* -1: not usable */
-	int reserve_fd;
-	bool lost;
+	bool lost;          /* its path leads nowhere or elsewhere */
+	bool unstaged;      /* its staging is gone, or not ours any more */
+	bool there;         /* at the last look at all bases */
 };
 
 TAILQ_HEAD(lives, live);

@@ -46,12 +46,16 @@ int board_open_folder(int dirfd, const char *name)
 	return fd < 0 ? -errno : fd;
 }
 
+const char *board_base_path(const struct agent *a, const struct base *base)
+{
+	return view_str(a->view, a->view->bases[base - a->bases].path);
+}
+
 bool board_base_check(struct agent *a, struct base *base)
 {
-	const char *path = view_str(a->view, a->view->bases[base - a->bases].path);
 	struct file_info info;
 
-	return base->fd >= 0 && file_info_at(AT_FDCWD, path, &info) == 0 &&
+	return base->fd >= 0 && file_info_at(AT_FDCWD, board_base_path(a, base), &info) == 0 &&
 	       file_id_equal(&info.id, &base->id);
 }
 
@@ -109,7 +113,7 @@ void board_base_open(struct agent *a, struct base *base, const char *path)
 	base->id = info.id;
 	base->fd = steal_fd(&fd);
 	base->staging_fd = steal_fd(&staging);
-	base->lost = false;
+	base->lost = base->unstaged = false;
 }
 
 void board_look_at(struct agent *a, struct board *b, unsigned look)
@@ -129,6 +133,7 @@ void board_look_at(struct agent *a, struct board *b, unsigned look)
 
 void board_look_everywhere(struct agent *a)
 {
+	board_look_at_bases(a, false);
 	for (size_t i = 0; i < a->n_boards; i++)
 		board_look_at(a, &a->boards[i], LOOK_ALL);
 }
@@ -385,11 +390,16 @@ static void board_look(struct agent *a, struct board *b, unsigned look)
 		return;
 	}
 	if (!b->usable) { /* it is back by itself: remounted, renamed back */
+		if (board_base(a, b)->lost)
+			log_info("%s: is back", board_base_path(a, board_base(a, b)));
+		board_base(a, b)->lost = false;
 		b->usable = true;
 		b->recheck = true;
 		b->unwatched = true;
 		watch_change(a);
 	}
+	if (board_base(a, b)->unstaged)
+		board_mend(a, b);
 	if (look & LOOK_DIRECTORY)
 		board_look_directory(a, b, fd);
 	if ((look | b->look) & LOOK_RUN)

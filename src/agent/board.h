@@ -36,6 +36,9 @@ void board_looks(struct agent *a);
 void board_base_open(struct agent *a, struct base *base, const char *path);
 void board_base_close(struct base *base);
 bool board_base_check(struct agent *a, struct base *base);
+/* Something happened to some base: looks at the boards of those that were lost or are back (and at
+ * all that are not usable, if UNUSABLE), and has a staging mended that is gone. */
+void board_look_at_bases(struct agent *a, bool unusable);
 
 /* Its directory is gone or another: nothing is pressed there, the executor is asked to mend it. */
 void board_lost(struct agent *a, struct board *b, int error);

@@ -4,6 +4,7 @@
 #include "agent/board_parts.h"
 #include "agent/flag.h"
 #include "agent/press.h"
+#include "agent/trouble.h"
 #include "agent/watch.h"
 #include "common/log.h"
 #include "common/text.h"
@@ -36,18 +37,64 @@ void board_mend(struct agent *a, struct board *b)
 
 void board_lost(struct agent *a, struct board *b, int error)
 {
+	struct base *base = board_base(a, b);
+	bool base_there = board_base_check(a, base);
 	char path[PATH_MAX];
 
-	if (b->usable) {
+	if (!base_there && !base->lost) /* said once, not for each board */
+		log_warning("%s: it is gone or another directory: nothing is pressed there until "
+			    "it is back",
+			board_base_path(a, base));
+	else if (base_there && b->usable)
 		log_warning("%s: its directory is gone or another (%s): nothing is pressed there",
 			board_path(a, b, path, sizeof(path)), strerror(-error));
+	if (b->usable)
 		press_call_off_board(a, b, "Its directory was removed or replaced.");
-	}
+	base->lost = base->lost || !base_there;
 	b->usable = false;
 	b->recheck = true;
-	if (!board_base_check(a, board_base(a, b)))
-		board_base(a, b)->lost = true;
 	board_mend(a, b);
+}
+
+static bool staging_is_ours(const struct base *base)
+{
+	struct file_info named, known;
+
+	return file_info_at(base->fd, STAGING, &named) == 0 &&
+	       file_info_at(base->staging_fd, "", &known) == 0 &&
+	       file_id_equal(&named.id, &known.id) && named.uid == getuid() &&
+	       (named.mode & 0700) == 0700;
+}
+
+/* The executor makes or mends it with any board of the base. */
+static void mend_staging(struct agent *a, struct base *base)
+{
+	if (!base->unstaged)
+		log_warning("%s/" STAGING ": it is gone or another: flags wait for a new one",
+			board_base_path(a, base));
+	base->unstaged = true;
+	for (size_t i = 0; i < a->n_boards; i++)
+		if (board_base(a, &a->boards[i]) == base && !a->boards[i].released) {
+			board_mend(a, &a->boards[i]);
+			return;
+		}
+}
+
+void board_look_at_bases(struct agent *a, bool unusable)
+{
+	if (!a->started)
+		return;
+	for (size_t i = 0; i < a->n_bases; i++) {
+		struct base *base = &a->bases[i];
+		base->there = board_base_check(a, base);
+		if (base->there && !staging_is_ours(base))
+			mend_staging(a, base);
+	}
+	for (size_t i = 0; i < a->n_boards; i++) {
+		struct board *b = &a->boards[i];
+		if (b->usable != board_base(a, b)->there || (unusable && !b->usable))
+			board_look_at(a, b, LOOK_ALL);
+	}
 }
 
 /*
@@ -61,11 +108,7 @@ static int on_mounts(sd_event_source *s, int fd, uint32_t events, void *userdata
 	(void)s;
 	(void)fd;
 	(void)events;
-	for (size_t i = 0; a->started && i < a->n_boards; i++) {
-		struct board *b = &a->boards[i];
-		if (b->usable != board_base_check(a, board_base(a, b)))
-			board_look_at(a, b, LOOK_ALL);
-	}
+	board_look_at_bases(a, false);
 	board_looks(a);
 	return 0;
 }
@@ -100,6 +143,40 @@ static void mend_later(struct agent *a, struct board *b)
 	board_look_later(a, b, b->mend_wait);
 }
 
+/* Whatever could not be shown or taken without it is tried again now. */
+static void reopen_base(struct agent *a, struct base *base)
+{
+	const char *path = board_base_path(a, base);
+	int staging;
+
+	if (base->lost) {
+		board_base_open(a, base, path);
+		if (base->lost)
+			return;
+		log_info("%s: is back", path);
+	} else {
+		staging = board_open_folder(base->fd, STAGING);
+		if (staging < 0) /* gone again */
+			return;
+		close_fd(base->staging_fd);
+		base->staging_fd = staging;
+		base->unstaged = false;
+		log_info("%s/" STAGING ": is back", path);
+	}
+	for (size_t i = 0; i < a->n_boards; i++)
+		if (board_base(a, &a->boards[i]) == base)
+			board_look_at(a, &a->boards[i], LOOK_ALL);
+	trouble_again(a);
+}
+
+/* As a look will find it: what cannot be opened is not mended. */
+static int board_info(struct agent *a, struct board *b, struct file_info *ret)
+{
+	_cleanup_close_ int fd = board_open_folder(board_base(a, b)->fd, board_object(a, b));
+
+	return fd < 0 ? fd : file_info_at(fd, "", ret);
+}
+
 void board_mended(struct agent *a, const struct exec_result *answer)
 {
 	struct board *b;
@@ -120,10 +197,9 @@ void board_mended(struct agent *a, const struct exec_result *answer)
 		mend_later(a, b);
 		return;
 	}
-	if (base->lost)
-		board_base_open(
-			a, base, view_str(a->view, a->view->bases[board_view(a, b)->base].path));
-	if (base->lost || file_info_at(base->fd, board_object(a, b), &info) < 0) {
+	if (base->lost || base->unstaged)
+		reopen_base(a, base);
+	if (base->lost || base->unstaged || board_info(a, b, &info) < 0) {
 		mend_later(a, b);
 		return;
 	}

@@ -17,6 +17,7 @@ enum where {
 enum where board_where(struct agent *a, struct board *b, struct flag *f, int dirfd,
 	const char *published, char *name);
 
+const char *board_base_path(const struct agent *a, const struct base *base);
 /* Asks the executor to make and mend its directories. */
 void board_mend(struct agent *a, struct board *b);
 /* A folder of it is gone or something else. */

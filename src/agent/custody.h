@@ -31,6 +31,8 @@ void custody_taken(struct agent *a, const struct exec_result *m);
 
 /* L's run with a payload is over: returned, deleted or kept. */
 void custody_over(struct agent *a, struct live *l);
+/* True once for a kept payload that somebody has removed: there is nothing to try again. */
+bool custody_kept_is_gone(struct agent *a, struct live *l);
 /* A kept payload is to be tried again under TOKEN: RUN gets it. */
 void custody_again(struct agent *a, struct live *l, struct run *run);
 /* At start: a run that had a payload in custody goes on, or is kept.  False: it was never taken. */

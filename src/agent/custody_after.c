@@ -100,17 +100,35 @@ void custody_taken(struct agent *a, const struct exec_result *m)
 		return;
 	}
 	if (d->stage == STAGE_RETURNING) {
-		if (m->error)
+		if (m->error) { /* or it is not there any more: others may be dropped */
 			log_error("%s stays in %s: %s", d->name, STAGING, m->why);
-		else if (d->keep)
+			custody_reset(d);
+		} else if (d->keep) {
 			keep(a, d);
-		else
+		} else {
 			give_back(a, d);
+		}
 		board_looks(a); /* the next one may wait */
 		return;
 	}
 	custody_next(a, d);
 	board_looks(a);
+}
+
+bool custody_kept_is_gone(struct agent *a, struct live *l)
+{
+	struct dropping *d = custody_drop_of(a, l->flag);
+	char hex[TOKEN_HEX + 1];
+	struct file_info info;
+
+	if (!l->kept_payload || !d || !d->name ||
+		file_info_at(drop_staging(d), token_hex(&l->run.token, hex), &info) != -ENOENT)
+		return false;
+	log_warning("%s/%s: %s is not in custody any more", l->run.object, l->run.action, d->name);
+	agent_timer_off(&d->keep_timer);
+	l->kept_payload = false;
+	custody_reset(d);
+	return true;
 }
 
 void custody_again(struct agent *a, struct live *l, struct run *run)

@@ -179,6 +179,20 @@ static int flag_write(struct agent *a, struct flag *f, int fd)
 	return 0;
 }
 
+void flag_unmake(struct agent *a, struct flag *f)
+{
+	char staged[TOKEN_HEX + 8];
+
+	if (f->place != PLACE_STAGED)
+		return;
+	staged_name(&f->token, staged, sizeof(staged));
+	(void)unlinkat(board_base(a, flag_board(a, f))->staging_fd, staged, 0);
+	flag_close(a, f);
+	f->place = PLACE_NONE;
+	f->owned = false;
+	f->dirty |= DIRTY_NAME | DIRTY_CONTENT | DIRTY_ROW;
+}
+
 /* A fresh flag in staging: whole, with its row, not shown before its owner is set. */
 static int flag_make(struct agent *a, struct flag *f)
 {

@@ -34,6 +34,8 @@ const char *flag_shown_name(const struct agent *a, const struct flag *f, char *b
 void flag_gone(struct agent *a, struct flag *f);
 /* Back to staging with its file, which bears NAME in DIRFD; it is shown again in its place. */
 void flag_unhinge(struct agent *a, struct flag *f, int dirfd, const char *name);
+/* A staged file that cannot be shown is removed; the next flag_mark() has another made. */
+void flag_unmake(struct agent *a, struct flag *f);
 /* Takes the file away, if it is still there, and its row: the action is no more. */
 void flag_remove(struct agent *a, struct flag *f, int dirfd, const char *name);
 

@@ -67,6 +67,7 @@ static void own_answer_flag(struct agent *a, struct flag *f, const struct exec_r
 		log_error("%s/%s: its owner could not be set: %s",
 			board_object(a, flag_board(a, f)), flag_action_name(a, f),
 			answer->why[0] ? answer->why : strerror(answer->error));
+		flag_unmake(a, f);
 		trouble_flag(a, f, -answer->error);
 		return;
 	}
@@ -78,7 +79,7 @@ static void own_answer_file(struct agent *a, struct board *b, const struct own_j
 {
 	struct base *base = board_base(a, b);
 	_cleanup_close_ int dirfd = board_open(a, b), folder = -1;
-	int to = dirfd;
+	int to = dirfd, r = -error;
 
 	if (job->kind == OWN_STATUS)
 		b->status_owning = false;
@@ -86,12 +87,18 @@ static void own_answer_file(struct agent *a, struct board *b, const struct own_j
 		folder = openat(dirfd, job->folder, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 		to = folder;
 	}
-	if (error == 0 && to >= 0 &&
-		(job->kind == OWN_STATUS ? board_status_show(b, base->staging_fd, job->from, to)
-					 : renameat2(base->staging_fd, job->from, to, job->to,
-						   RENAME_NOREPLACE)) == 0)
+	if (r == 0 && to < 0)
+		r = -ENOENT;
+	if (r == 0 && job->kind == OWN_STATUS)
+		r = board_status_show(b, base->staging_fd, job->from, to);
+	else if (r == 0 &&
+		 renameat2(base->staging_fd, job->from, to, job->to, RENAME_NOREPLACE) < 0)
+		r = -errno;
+	if (r == 0)
 		return;
 	(void)unlinkat(base->staging_fd, job->from, 0);
+	if (job->kind == OWN_STATUS && b->usable)
+		trouble_board(a, b, r);
 }
 
 void flag_own_answer(struct agent *a, const struct exec_result *answer)

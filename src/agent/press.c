@@ -370,7 +370,9 @@ void press_moved(struct agent *a, struct flag *f, int run_fd, const char *entry,
 	log_debug("%s/%s: %s was put into its Run folder", run.object ? run.object : "",
 		flag_action_name(a, f), entry);
 	bool taken = false;
-	if (triggers(a, f, TRIGGER_MOVE))
+	if (flag_board(a, f)->recheck)
+		put_back(a, f, "It was put there while its directory was away: nothing was run.");
+	else if (triggers(a, f, TRIGGER_MOVE))
 		taken = take(a, f, &run);
 	else
 		put_back(a, f, "Moving it is not how it is pressed here.");

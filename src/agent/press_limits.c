@@ -3,6 +3,7 @@
 #include "agent/press_rules.h"
 
 #include "agent/board.h"
+#include "agent/custody.h"
 #include "agent/flag.h"
 #include "agent/press.h"
 #include "common/log.h"
@@ -76,6 +77,8 @@ const char *press_refusal(struct agent *a, struct flag *f)
 		return "The configuration of this action is wrong: see above.";
 	if (l && l->ended_at && now_boottime() < l->ended_at + p->cooldown)
 		return "It ended just now: wait a moment before pressing it again.";
+	if (l && custody_kept_is_gone(a, l))
+		return "Its payload is gone: drop it again.";
 	by = press_blocker(a, f);
 	if (by && p->when_busy == WHEN_BUSY_BLOCK)
 		return "Another action runs.";

@@ -71,7 +71,7 @@ static void complain(struct agent *a, const char *fmt, ...)
 	log_limited(&a->trouble_limit, "%s", a->trouble);
 }
 
-static void retry(struct agent *a)
+void trouble_again(struct agent *a)
 {
 	a->trouble[0] = '\0';
 	for (size_t i = 0; i < a->n_flags; i++)
@@ -90,7 +90,9 @@ static int on_retry(sd_event_source *s, uint64_t usec, void *userdata)
 	(void)s;
 	(void)usec;
 	agent_timer_off(&a->trouble_timer);
-	retry(a);
+	board_look_at_bases(a, false); /* no event may have told of them */
+	board_looks(a);
+	trouble_again(a);
 	return 0;
 }
 

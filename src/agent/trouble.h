@@ -15,6 +15,8 @@
 void trouble_flag(struct agent *a, struct flag *f, int error);
 void trouble_board(struct agent *a, struct board *b, int error);
 void trouble_store(struct agent *a, int error);
+/* Tries everything again now. */
+void trouble_again(struct agent *a);
 /* Makes the reserve files where there is room. */
 void trouble_reserve(struct agent *a);
 

@@ -154,14 +154,6 @@ static int on_poll(sd_event_source *s, uint64_t usec, void *userdata)
 	return 0;
 }
 
-static void look_at_base(struct agent *a)
-{
-	/* a base is watched only for its boards' return: a lost one is rare */
-	for (size_t i = 0; i < a->n_boards; i++)
-		if (!a->boards[i].usable)
-			board_look_at(a, &a->boards[i], LOOK_ALL);
-}
-
 static void look(struct feed *f, uint32_t number, unsigned more)
 {
 	struct agent *a = f->agent;
@@ -169,7 +161,7 @@ static void look(struct feed *f, uint32_t number, unsigned more)
 	if (number >= f->n)
 		log_panic("the watcher speaks of directory %u of %u", number, f->n);
 	if (f->boards[number] == VIEW_NONE)
-		look_at_base(a);
+		board_look_at_bases(a, true);
 	else if (f->boards[number] != BOARD_GONE)
 		board_look_at(
 			a, &a->boards[f->boards[number]], (f->kinds[number] & LOOK_ALL) | more);

@@ -375,19 +375,21 @@ static bool check_required(struct loader *l, const struct group *g, const struct
 }
 
 /* What is the same for all groups that share a directory and its owners is looked at once. */
-static bool check_place(struct loader *l, const struct merged *m)
+static bool check_place(struct loader *l, struct merged *m)
 {
-	const struct group *g = &m->group;
-	const struct checked_place key = {g->path, g->dir_uid, g->dir_gid};
+	struct group *g = &m->group;
 
 	for (size_t i = 0; i < l->n_places; i++)
-		if (l->places[i].path == key.path && l->places[i].uid == key.uid &&
-			l->places[i].gid == key.gid)
+		if (l->places[i].path == g->path && l->places[i].uid == g->dir_uid &&
+			l->places[i].gid == g->dir_gid) {
+			g->real = l->places[i].real;
 			return true;
+		}
 	if (!check_share_path(l, m) || !check_press_group(l, m))
 		return false;
 	if (l->n_places < PLACES_MAX)
-		l->places[l->n_places++] = key;
+		l->places[l->n_places++] =
+			(struct checked_place){g->path, g->real, g->dir_uid, g->dir_gid};
 	return true;
 }
 

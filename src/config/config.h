@@ -117,6 +117,7 @@ struct group {
 	char *name;        /* "" for the only group */
 	char *description; /* or NULL */
 	char *path;        /* directory.path, absolute, clean */
+	const char *real;  /* where its symlinks led when it was read: what is opened */
 	uid_t dir_uid;
 	gid_t dir_gid;
 	mode_t dir_mode;

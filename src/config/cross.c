@@ -42,7 +42,7 @@ static void clash(struct loader *l, struct merged *a, struct merged *b)
 	if (strcmp(g->object, w->object) != 0)
 		wrong_at(l, &g->place, "the object %s differs only in case from %s in %s",
 			g->object, w->object, other);
-	else if (strcmp(g->path, w->path) == 0)
+	else if (g->real == w->real)
 		wrong_at(l, &path,
 			"two groups of object %s have the same directory.path; the other is in %s",
 			g->object, place_words(l, &its_path));
@@ -71,7 +71,7 @@ static bool meet(const struct entry *a, const struct entry *b)
 {
 	if (a->group->group.object != b->group->group.object)
 		return true;
-	return a->group->group.path == b->group->group.path || a->name == b->name;
+	return a->group->group.real == b->group->group.real || a->name == b->name;
 }
 
 /* Those whose objects fold to the same stand beside each other. */
@@ -101,15 +101,15 @@ static struct merged *find_directory(struct merged *groups, size_t n, const char
 	}
 	for (; low < n && strncmp(groups[low].group.object, slash + 1, len_name) == 0; low++)
 		if (strlen(groups[low].group.object) == len_name &&
-			strlen(groups[low].group.path) == parent &&
-			memcmp(groups[low].group.path, path, parent) == 0)
+			strlen(groups[low].group.real) == parent &&
+			memcmp(groups[low].group.real, path, parent) == 0)
 			return &groups[low];
 	return NULL;
 }
 
 static void check_nested(struct loader *l, struct merged *groups, size_t n, struct merged *g)
 {
-	const char *path = g->group.path;
+	const char *path = g->group.real;
 
 	for (size_t len = strlen(path); len > 0; len--) {
 		const struct place at = merged_place(g, KEY_DIRECTORY_PATH);
@@ -126,7 +126,7 @@ static void check_nested(struct loader *l, struct merged *groups, size_t n, stru
 		l->group = g->group.name;
 		wrong_at(l, &at,
 			"directory.path %s lies in the directory of object %s, which is in %s",
-			path, outer->group.object, place_words(l, &outer->group.place));
+			g->group.path, outer->group.object, place_words(l, &outer->group.place));
 		l->mute = false;
 		l->object = l->group = NULL;
 		lose(l, g);
@@ -174,9 +174,9 @@ bool cross_check(struct loader *l, struct merged *groups, size_t *n)
 	qsort(e, *n, sizeof(*e), compare_entries);
 	check_neighbours(l, e, *n);
 	for (size_t i = 0; i < *n; i++) {
-		if (groups[i].group.path != last)
+		if (groups[i].group.real != last)
 			check_nested(l, groups, *n, &groups[i]);
-		last = groups[i].lost ? NULL : groups[i].group.path;
+		last = groups[i].lost ? NULL : groups[i].group.real;
 	}
 	for (size_t i = 0; i < *n; i++)
 		again = again || (groups[i].lost && groups[i].rank < 2);

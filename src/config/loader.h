@@ -105,7 +105,7 @@ struct broken_file {
 
 #define PLACES_MAX 32
 struct checked_place {
-	const char *path; /* interned */
+	const char *path, *real; /* interned */
 	uid_t uid;
 	gid_t gid;
 };

@@ -32,7 +32,7 @@ bool same_name(const char *a, const char *b);
 const struct group *find_exactly(const struct config *c, const char *object, const char *group);
 
 /* path.c: directory.path of G may hold flags. */
-bool check_share_path(struct loader *l, const struct merged *m);
+bool check_share_path(struct loader *l, struct merged *m);
 
 /* The defaults of a group, and what must hold for it as a whole.  False: it can't be used. */
 bool check_group(struct loader *l, struct merged *m);

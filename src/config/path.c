@@ -194,9 +194,9 @@ static bool check_place_of(
 	return check_chain(l, g, at, path);
 }
 
-bool check_share_path(struct loader *l, const struct merged *m)
+bool check_share_path(struct loader *l, struct merged *m)
 {
-	const struct group *g = &m->group;
+	struct group *g = &m->group;
 	const struct place at = merged_place(m, KEY_DIRECTORY_PATH);
 	char real[PATH_LIMIT];
 
@@ -206,5 +206,6 @@ bool check_share_path(struct loader *l, const struct merged *m)
 		return false;
 	if (!l->hooks->resolve(g->path, real, sizeof(real)))
 		return wrong_at(l, &at, "directory.path %s: its symlinks lead nowhere", g->path);
-	return strcmp(real, g->path) == 0 || check_place_of(l, g, &at, real);
+	g->real = arena_string(l->arena, real);
+	return g->real == g->path || check_place_of(l, g, &at, real);
 }

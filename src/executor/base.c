@@ -16,6 +16,24 @@
 #define NAME      "bases"
 #define BYTES_MAX (4U * 1024 * 1024)
 
+int base_open(const char *path)
+{
+	_cleanup_free_ char *copy = strdup(path);
+	_cleanup_close_ int fd = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	char *save = NULL;
+
+	if (!copy || fd < 0)
+		return copy ? -errno : -ENOMEM;
+	for (char *part = strtok_r(copy, "/", &save); part; part = strtok_r(NULL, "/", &save)) {
+		int next = openat(fd, part, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+		if (next < 0)
+			return -errno;
+		close_fd(fd);
+		fd = next;
+	}
+	return steal_fd(&fd);
+}
+
 int base_look(int fd, struct base_memory *ret)
 {
 	struct file_info i;

@@ -3,6 +3,7 @@
 #include "executor/custody.h"
 
 #include "common/fd.h"
+#include "executor/base.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -18,8 +19,8 @@ static int check_file(const struct stat *st, uint64_t dev, const char **why)
 		return -EINVAL;
 	}
 	if (st->st_nlink != 1) {
-		*why = "has more than one link";
-		return -EMLINK;
+		*why = st->st_nlink ? "has more than one link" : "was removed";
+		return st->st_nlink ? -EMLINK : -ENOENT;
 	}
 	if (!dev || st->st_dev != dev) {
 		*why = "is on another file system";
@@ -70,15 +71,14 @@ int custody_own(int fd, const struct group *g, const struct base_state *b,
 int custody_open(
 	const struct base_state *b, const struct token *token, uid_t owner, const char **why)
 {
-	_cleanup_close_ int base = open(b->path, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	_cleanup_close_ int staging = -1, fd = -1;
+	_cleanup_close_ int base = base_open(b->path), staging = -1, fd = -1;
 	char hex[TOKEN_HEX + 1];
 	struct stat st;
 	int r;
 
 	*why = "can't be opened";
 	if (base < 0)
-		return -errno;
+		return base;
 	staging = openat(base, ".flagman", O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (staging < 0)
 		return -errno;

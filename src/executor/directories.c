@@ -170,7 +170,7 @@ static void close_base(struct work *w)
 }
 
 /* Makes what is missing of PATH below a directory that is there -- which must be on the file system
- * that we know (4). */
+ * that we know (4).  PATH has no symlinks: one that is there now was put there since (1). */
 static int make_base(struct work *w, const char *path, const char **why)
 {
 	const struct base_memory *known = w->accept ? NULL : base_recall(&w->records, path);
@@ -182,7 +182,7 @@ static int make_base(struct work *w, const char *path, const char **why)
 	if (!copy || fd < 0)
 		return -ENOMEM;
 	for (char *part = strtok_r(copy, "/", &save); part; part = strtok_r(NULL, "/", &save)) {
-		int next = openat(fd, part, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		int next = openat(fd, part, OPEN_FLAGS);
 		if (next < 0 && errno == ENOENT) {
 			int r = base_look(fd, &here);
 			if (r == 0 && known && base_is_other(known, &here)) {
@@ -194,8 +194,12 @@ static int make_base(struct work *w, const char *path, const char **why)
 				return r < 0 ? r : -errno;
 			next = openat(fd, part, OPEN_FLAGS);
 		}
-		if (next < 0)
+		if (next < 0) {
+			if (errno == ENOTDIR || errno == ELOOP)
+				*why = "is no directory, or leads elsewhere than it did "
+				       "(flagman reload accepts it as it is)";
 			return -errno;
+		}
 		close_fd(fd);
 		fd = next;
 	}
@@ -269,7 +273,8 @@ static int open_base(struct work *w, uint32_t index)
 		r = open_staging(w, &why);
 	if (r < 0) {
 		set_error(w, &b->error, "%s %s: %s", b->path, why, strerror(-r));
-		b->dev = 0;
+		if (!w->mending) /* the one that we knew may come back by itself */
+			b->dev = 0;
 		close_base(w);
 		return r;
 	}

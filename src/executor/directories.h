@@ -10,8 +10,9 @@
  *
  * MUSTs, because members of the group can rename and replace what is in <object>, and sometimes
  * what is in <path>:
- *  1. Below <path>, every directory is opened by one name with O_NOFOLLOW from the descriptor of
- *     its parent, and changed through its own descriptor.
+ *  1. Every directory, those of <path> too, is opened by one name with O_NOFOLLOW from the
+ *     descriptor of its parent, and changed through its own descriptor.  Symlinks in
+ *     directory.path were followed when the configuration was read, and checked then.
  *  2. Only what carries flagman's mark (mark.h) is mended.  What does not is adopted if it is an
  *     empty directory, else left alone, and its board says so.
  *  3. A new one is made in staging, gets its owner, mode and mark there, and then its name

@@ -18,7 +18,7 @@ static void make_bases(struct generation *g)
 	uint32_t n = 0;
 
 	for (size_t i = 0; i < c->n_groups; i++)
-		g->bases[i].path = c->groups[i].path;
+		g->bases[i].path = c->groups[i].real;
 	if (c->n_groups)
 		qsort(g->bases, c->n_groups, sizeof(*g->bases), compare_paths);
 	for (size_t i = 0; i < c->n_groups; i++)
@@ -32,7 +32,7 @@ static void make_boards(struct generation *g)
 	const struct config *c = g->config;
 
 	for (size_t i = 0; i < c->n_groups; i++) {
-		struct base_state key = {.path = c->groups[i].path};
+		struct base_state key = {.path = c->groups[i].real};
 		const struct base_state *b =
 			bsearch(&key, g->bases, g->n_bases, sizeof(key), compare_paths);
 		g->boards[i] = (struct board_state){

@@ -14,7 +14,7 @@
 #include <stdint.h>
 
 struct base_state {
-	const char *path; /* the configuration's */
+	const char *path; /* the configuration's, without symlinks */
 	uint64_t dev;     /* its file system; 0: not usable */
 	char *error;      /* why it can't be used, or NULL */
 };
@@ -27,7 +27,7 @@ struct board_state {
 struct generation {
 	uint64_t number;
 	struct config *config;
-	struct base_state *bases; /* one for each different directory.path, in order of path */
+	struct base_state *bases; /* one for each different path, in order of it */
 	uint32_t n_bases;
 	struct board_state *boards; /* as config->groups */
 	uint32_t n_actions;

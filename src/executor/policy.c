@@ -106,7 +106,7 @@ enum start_result policy_decide(const struct exec_start *rq, const struct genera
 		.group = &g->config->groups[board],
 		.action = a,
 		.board = board,
-		.base = g->config->groups[board].path,
+		.base = g->config->groups[board].real,
 	};
 	return START_OK;
 }

@@ -106,18 +106,22 @@ static void on_take(struct executor *x, const struct exec_payload *m)
 
 static void on_mend(struct executor *x, const struct exec_board *m)
 {
+	struct exec_result a = {.header.type = EXEC_MENDED, .cookie = m->cookie};
 	const struct base_state *base;
+	const char *error;
 	struct generation *g;
-	int r = -ESTALE;
 
-	if (find_board(x, m->generation, m->board, &g, &base)) {
-		directories_mend(x->places.state, &x->id, g, m->board);
-		r = g->boards[m->board].error || base->error ? -EIO : 0;
-		answer(x, EXEC_MENDED, m->cookie, r, "",
-			base->error ? base->error : g->boards[m->board].error);
-	} else {
-		answer(x, EXEC_MENDED, m->cookie, r, "", "belongs to no board");
+	if (!find_board(x, m->generation, m->board, &g, &base)) {
+		answer(x, EXEC_MENDED, m->cookie, -ESTALE, "the directory", "belongs to no board");
+		return;
 	}
+	directories_mend(x->places.state, &x->id, g, m->board);
+	error = base->error ? base->error : g->boards[m->board].error; /* it is in the log */
+	if (error) {
+		a.error = EIO;
+		snprintf(a.why, sizeof(a.why), "%s", error);
+	}
+	agent_send(x, &a, sizeof(a), NULL, 0);
 }
 
 static void on_watch(struct executor *x, const struct exec_watch *m, const int *fds)

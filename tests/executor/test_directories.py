@@ -116,6 +116,83 @@ def test_a_removed_folder_is_made_again(daemon):
     assert run.is_dir()
 
 
+def test_a_configured_symlink_is_followed(daemon):
+    real = daemon.root / "real"
+    real.mkdir(mode=0o755)
+    daemon.share.symlink_to(real)
+    daemon.board("Box", ONE)
+    agent = daemon.begin()
+    assert (real / "Box" / "Run").is_dir()
+    assert f"{real}\0".encode() in agent.view and f"{daemon.share}\0".encode() not in agent.view
+    assert mend(agent).error == 0
+
+
+@pytest.mark.parametrize("which", ["share", "above"])
+def test_no_symlink_is_followed_later(daemon, which):
+    """Who can rename above the path must not lead root elsewhere."""
+    above, elsewhere = daemon.root / "above", daemon.root / "elsewhere"
+    (elsewhere / "share").mkdir(parents=True)
+    daemon.share = above / "share"
+    daemon.board("Box", ONE)
+    agent = daemon.begin()
+    moved = daemon.share if which == "share" else above
+    moved.rename(daemon.root / "moved")
+    moved.symlink_to(elsewhere / "share" if which == "share" else elsewhere)
+    answer = mend(agent)
+    assert answer.error == errno.EIO and b"leads elsewhere" in answer.why
+    assert os.listdir(elsewhere / "share") == []
+    moved.unlink()
+    (daemon.root / "moved").rename(moved)
+    assert mend(agent).error == 0
+
+
+def test_a_payload_is_not_found_through_a_symlink(daemon):
+    daemon.board("Box", DROP)
+    agent = daemon.begin()
+    token = wire.new_token()
+    payload = daemon.share / ".flagman" / wire.hex_of(token)
+    payload.write_text("x")
+    moved = daemon.root / "moved"
+    daemon.share.rename(moved)
+    daemon.share.symlink_to(moved)
+    agent.send(wire.TAKE, wire.Payload(generation=agent.generation, cookie=7, board=0,
+                                       token=token))
+    assert agent.expect(wire.TAKEN)[0].error == errno.ENOTDIR
+    assert mode(moved / ".flagman" / payload.name) != 0o400
+
+
+@pytest.mark.parametrize("what", ["nothing", "file", "symlink", "full", "empty", "mode", "owner"])
+def test_staging_is_mended(daemon, people, what):
+    daemon.board("Box", ONE)
+    agent = daemon.begin()
+    staging, elsewhere = daemon.share / ".flagman", daemon.root / "elsewhere"
+    elsewhere.mkdir(mode=0o700)
+    if what == "mode":
+        staging.chmod(0o777)
+    elif what == "owner":
+        if people.root:
+            os.chown(staging, 0, 0)
+    else:
+        staging.rmdir()
+    if what == "file":
+        staging.write_text("x")
+    elif what == "symlink":
+        staging.symlink_to(elsewhere)
+    elif what in ("full", "empty"):
+        staging.mkdir(mode=0o777)
+    if what == "full":
+        (staging / "letter.txt").write_text("x")
+    answer = mend(agent)
+    if what in ("file", "symlink", "full"):
+        assert answer.error == errno.EIO and b"its .flagman" in answer.why
+        assert (mode(elsewhere), os.listdir(elsewhere)) == (0o700, [])
+        staging.rename(elsewhere / "away")
+        answer = mend(agent)
+    assert answer.error == 0
+    assert mode(staging) == 0o711
+    assert staging.stat().st_uid == people.uid("agent")
+
+
 def test_what_flagman_made_is_mended(daemon):
     daemon.board("Box", ONE)
     agent = daemon.begin()

@@ -37,6 +37,7 @@ static struct group group(const char *object, const char *path, struct action *a
 		.object = (char *)(uintptr_t)object,
 		.name = (char *)(uintptr_t) "",
 		.path = (char *)(uintptr_t)path,
+		.real = path,
 		.actions = actions,
 		.n_actions = n,
 	};

@@ -1,0 +1,289 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What nobody should send, write or put there: a clear line in the log, and everything goes on."""
+
+import array
+import os
+import random
+import shutil
+import socket
+import struct
+
+import pytest
+from boards import QUICK, apache, exchange, finish
+from lib.waiting import stays, wait_for
+
+QUIT = "- name: {0}\n  command: %ACT% {0} 'exit 0'\n"
+
+
+def still_works(inst, obj="Apache", action="Restart"):
+    inst.wait_state(obj, action, "")
+    inst.press_delete(obj, action)
+    inst.wait_ran(action, 1)
+
+
+# --- the control socket ---
+
+def say(inst, message, fds=()):
+    """One raw message; what came back, or b"" when the agent hung up or said nothing."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as s:
+        s.settimeout(2)
+        s.connect(str(inst.run / "control"))
+        ancillary = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", fds))] if fds else []
+        try:
+            s.sendmsg([message], ancillary)
+            return s.recv(65536)
+        except OSError:
+            return b""
+
+
+def header(version=1, kind=1, size=8):
+    return struct.pack("<HHL", version, kind, size)
+
+
+def test_garbage_on_the_control_socket(inst):
+    apache(inst)
+    chance = random.Random(1)
+    for message in (b"x", header(), header(99), header(kind=0), header(kind=65535),
+                    header(size=2 ** 32 - 1), header() + b"\xff" * 4000, b"\0" * 4096,
+                    *(chance.randbytes(chance.randrange(1, 2000)) for _ in range(200))):
+        say(inst, message)
+    assert inst.cli("status", check=0).stdout
+    still_works(inst)
+
+
+def test_descriptors_that_nobody_asked_for(inst):
+    apache(inst)
+    null = os.open("/dev/null", os.O_RDONLY)
+    agent = inst.pids("agent")[0]
+    before = descriptors(agent)
+    for _ in range(50):
+        say(inst, header(), [null] * 4)
+        say(inst, header(), [null] * 40)
+    os.close(null)
+    if before is not None:
+        wait_for(lambda: descriptors(agent) <= before + 2, "no descriptor is left behind",
+                 dump=inst.dump)
+    still_works(inst)
+
+
+def descriptors(pid):
+    try:
+        return len(os.listdir(f"/proc/{pid}/fd"))
+    except PermissionError:
+        return None
+
+
+def test_clients_that_say_nothing(inst):
+    """Hundreds of them, who also don't read: the buttons go on."""
+    apache(inst)
+    silent = []
+    for _ in range(300):
+        s = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        s.setblocking(False)
+        silent.append(s)
+        try:
+            s.connect(str(inst.run / "control"))
+        except OSError:
+            break
+    inst.press_delete("Apache", "Restart")
+    inst.wait_state("Apache", "Restart", "Running")
+    for s in silent:
+        s.close()
+    wait_for(lambda: inst.cli("status").returncode == 0, "the socket answers again",
+             dump=inst.dump)
+
+
+def test_a_follower_that_does_not_read(inst):
+    apache(inst)
+    with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as s:
+        s.connect(str(inst.run / "control"))
+        s.sendall(request(1, flags=1))
+        for count in range(1, 31):
+            inst.press_delete("Apache", "Restart")
+            inst.wait_ran("Restart", count)
+            finish(inst, line="exit 1")
+            inst.wait_state("Apache", "Restart", "Failed")
+            if count >= 9:
+                break
+    assert inst.cli("status", check=0).stdout
+
+
+def request(kind, flags=0):
+    """struct control_request of wire/control.h, for everything."""
+    body = struct.pack("<LLQ", flags, 0, 0) + b"\0" * (3 * 128 + 256)
+    return header(kind=kind, size=8 + len(body)) + body
+
+
+# --- directories ---
+
+def test_the_objects_directory_becomes_a_symlink(inst, test_dir):
+    apache(inst)
+    outside = test_dir / "outside"
+    outside.mkdir()
+    outside.chmod(0o777)
+    (outside / "Restart.txt").write_text("of somebody else\n")
+    link = inst.share / "link"
+    os.symlink(outside, link)
+    mark = inst.mark()
+    exchange(link, inst.share / "Apache")
+    inst.wait_log("Apache", mark)
+    stays(lambda: os.listdir(outside) == ["Restart.txt"], "nothing outside is touched", 0.7,
+          inst.dump)
+    assert (outside / "Restart.txt").read_text() == "of somebody else\n"
+    assert not any(inst.ran(name) for name in ("Restart", "Start", "Stop"))
+
+
+def test_the_share_becomes_a_symlink(inst, test_dir):
+    apache(inst)
+    outside = test_dir / "outside"
+    (outside / "Apache").mkdir(parents=True)
+    link = test_dir / "link"
+    os.symlink(outside, link)
+    mark = inst.mark()
+    exchange(link, inst.share)
+    inst.wait_log(str(inst.share), mark)
+    stays(lambda: os.listdir(outside / "Apache") == [], "nothing outside is touched", 0.7,
+          inst.dump)
+    exchange(link, inst.share)
+    wait_for(lambda: inst.state_of("Apache", "Restart") == "", "it is found again",
+             dump=inst.dump)
+
+
+def test_the_objects_directory_becomes_unreadable(inst):
+    apache(inst)
+    (inst.share / "Apache").chmod(0)
+    inst.never_ran("Restart", "Start", "Stop", seconds=0.5)
+    (inst.share / "Apache").chmod(0o770)
+    still_works(inst)
+
+
+def test_staging_is_emptied(inst):
+    """By root, by hand, because it looked like litter."""
+    apache(inst)
+    shutil.rmtree(inst.share / ".flagman")
+    inst.press_delete("Apache", "Restart")
+    inst.wait_state("Apache", "Restart", "Running")
+    finish(inst)
+    inst.wait_state("Apache", "Restart", "Done")
+
+
+def test_ten_thousand_foreign_files(inst):
+    apache(inst)
+
+    def strew():
+        for n in range(10_000):
+            with open(inst.share / "Apache" / f"foreign{n}", "wb"):
+                pass
+    inst.by("alice", strew)
+    still_works(inst)
+
+
+@pytest.mark.parametrize("make", ["fifo", "symlink", "directory", "socket"])
+def test_something_stands_where_status_txt_belongs(inst, make, test_dir):
+    apache(inst)
+    path = inst.share / "Apache" / "Status.txt"
+    target = test_dir / "target"
+    target.write_text("untouched\n")
+
+    def put():
+        os.unlink(path)
+        if make == "fifo":
+            os.mkfifo(path)
+        elif make == "symlink":
+            os.symlink(target, path)
+        elif make == "directory":
+            os.mkdir(path)
+        else:
+            os.mknod(path, 0o140666)
+    try:
+        inst.by("alice", put)
+    except FileExistsError:
+        pass  # flagman was faster
+    inst.press_delete("Apache", "Restart")
+    inst.wait_state("Apache", "Restart", "Running")
+    assert target.read_text() == "untouched\n"
+
+
+# --- configuration ---
+
+@pytest.mark.parametrize("kind", ["fifo", "dangling", "directory", "binary", "huge", "empty",
+                                  "deep", "bomb"])
+def test_things_in_conf_d_that_are_no_snippets(inst, kind):
+    path = inst.conf / "odd.yaml"
+    if kind == "fifo":
+        os.mkfifo(path)
+    elif kind == "dangling":
+        os.symlink("/nowhere", path)
+    elif kind == "directory":
+        path.mkdir()
+    else:
+        path.write_bytes({
+            "binary": bytes(range(256)) * 100,
+            "huge": b"object: X\n" + b"# padding\n" * 2_000_000,
+            "empty": b"",
+            "deep": b"[" * 100_000,
+            "bomb": b"a: &a [x,x,x,x,x,x,x,x,x]\n" + b"".join(
+                b"%c: &%c [%s]\n" % (98 + n, 98 + n, b",".join([b"*%c" % (97 + n)] * 9))
+                for n in range(12)),
+        }[kind])
+    apache(inst)
+    still_works(inst)
+
+
+def test_a_snippet_appears_byte_by_byte(inst):
+    """A slow copy into conf.d: what is half there harms nobody."""
+    apache(inst)
+    text = inst.snippet("Slow", QUIT.format("Go"))
+    with open(inst.conf / "slow.yaml", "w", encoding="utf-8") as f:
+        for start in range(0, len(text), 40):
+            f.write(text[start:start + 40])
+            f.flush()
+    wait_for(lambda: "Go" in inst.flags("Slow"), "the whole snippet counts", dump=inst.dump)
+    inst.press_delete("Slow", "Go")
+    inst.wait_ran("Go", 1)
+    assert inst.state_of("Apache", "Restart") == ""
+
+
+# --- commands ---
+
+def test_a_command_that_never_stops_writing(inst):
+    """100 MB of output: bounded on the disk, and the flag stays readable."""
+    apache(inst, actions="- name: Restart\n  command: %ACT% Restart "
+                         "'head -c 100000000 /dev/zero | tr \"\\0\" x; echo; echo the end'\n"
+                         "  output-limit: 64KiB\n")
+    inst.press_delete("Apache", "Restart")
+    inst.wait_state("Apache", "Restart", "Done", timeout=60)
+    inst.wait_text("Apache", "Restart", "the end")
+    assert inst.path_of("Apache", "Restart").stat().st_size < 256 * 1024
+
+
+def test_a_command_that_writes_no_line(inst):
+    apache(inst)
+    inst.press_delete("Apache", "Restart")
+    inst.tell("Restart", "head -c 300000 /dev/urandom", "exit 0")
+    inst.wait_state("Apache", "Restart", "Done")
+    inst.text("Apache", "Restart").encode("utf-8")
+
+
+def test_a_command_that_closes_its_output(inst):
+    apache(inst)
+    inst.press_delete("Apache", "Restart")
+    inst.tell("Restart", "exec >&- 2>&-")
+    stays(lambda: inst.state_of("Apache", "Restart") == "Running", "it runs on", 0.3, inst.dump)
+    finish(inst, line="exit 5")
+    inst.wait_text("Apache", "Restart", "exit status 5")
+
+
+def test_odd_progress(inst):
+    """Bytes that are no status, and far too many of them."""
+    apache(inst)
+    inst.press_delete("Apache", "Restart")
+    inst.tell("Restart", "systemd-notify --status='999999999999999999999% big'")
+    inst.tell("Restart", "systemd-notify --status='-5% negative'")
+    inst.tell("Restart", "systemd-notify --status=\"$(printf '\\033[2J\\001\\377')\"")
+    inst.tell("Restart", "systemd-notify STOPPING=1 MAINPID=1 FDSTORE=1 NONSENSE")
+    inst.tell("Restart", "systemd-notify --status=\"$(printf '50%% %03000d' 7)\"")
+    inst.wait_state("Apache", "Restart", "Running 50%")
+    assert b"\x1b" not in inst.path_of("Apache", "Restart").read_bytes()
+    finish(inst)
+    inst.wait_state("Apache", "Restart", "Done")
