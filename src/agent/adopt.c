@@ -265,6 +265,7 @@ void adopt_scan(struct agent *a)
 	a->adoption = NULL;
 	a->started = true;
 	trouble_reserve(a);
+	board_look_at_bases(a, true);
 	/* The flags have been looked at since they are watched; payloads have not. */
 	for (size_t i = 0; i < a->n_boards; i++)
 		if (a->boards[i].custody)

@@ -373,11 +373,35 @@ static void look_run(struct agent *a, struct board *b, int dirfd)
 	closedir(d);
 }
 
+/* Descriptors of a mount that was undone don't tell any more where a flag went. */
+static void reopen_flags(struct agent *a, struct board *b, int dirfd)
+{
+	const struct view_board *v = board_view(a, b);
+	char name[FLAG_NAME_MAX];
+	struct file_info info;
+
+	for (uint32_t i = 0; i < v->n_actions; i++) {
+		struct flag *f = &a->flags[v->first_action + i];
+		_cleanup_close_ int fd = -1;
+
+		if (f->place != PLACE_PUBLISHED || f->fd < 0)
+			continue;
+		fd = openat(dirfd, flag_shown_name(a, f, name), O_PATH | O_NOFOLLOW | O_CLOEXEC);
+		if (fd < 0 || file_info_at(fd, "", &info) < 0 || !file_id_equal(&info.id, &f->id))
+			continue;
+		close_fd(f->fd);
+		f->fd = steal_fd(&fd);
+		f->fd_write = false;
+	}
+}
+
 static void board_look(struct agent *a, struct board *b, unsigned look)
 {
 	if (b->released)
 		return;
-	if (!b->dir.ino) { /* never seen yet */
+	/* Never seen yet; or on a file system that was gone: our descriptors are of the mount that
+	 * was, and what they say of a file's name is not to be believed. */
+	if (!b->dir.ino || board_base(a, b)->lost) {
 		board_mend(a, b);
 		return;
 	}
@@ -390,9 +414,6 @@ static void board_look(struct agent *a, struct board *b, unsigned look)
 		return;
 	}
 	if (!b->usable) { /* it is back by itself: remounted, renamed back */
-		if (board_base(a, b)->lost)
-			log_info("%s: is back", board_base_path(a, board_base(a, b)));
-		board_base(a, b)->lost = false;
 		b->usable = true;
 		b->recheck = true;
 		b->unwatched = true;
@@ -400,6 +421,8 @@ static void board_look(struct agent *a, struct board *b, unsigned look)
 	}
 	if (board_base(a, b)->unstaged)
 		board_mend(a, b);
+	if (b->recheck)
+		reopen_flags(a, b, fd);
 	if (look & LOOK_DIRECTORY)
 		board_look_directory(a, b, fd);
 	if ((look | b->look) & LOOK_RUN)

@@ -108,7 +108,7 @@ static int on_mounts(sd_event_source *s, int fd, uint32_t events, void *userdata
 	(void)s;
 	(void)fd;
 	(void)events;
-	board_look_at_bases(a, false);
+	board_look_at_bases(a, true);
 	board_looks(a);
 	return 0;
 }
@@ -149,7 +149,7 @@ static void reopen_base(struct agent *a, struct base *base)
 	const char *path = board_base_path(a, base);
 	int staging;
 
-	if (base->lost) {
+	if (base->lost || base->fd < 0) {
 		board_base_open(a, base, path);
 		if (base->lost)
 			return;
@@ -197,7 +197,7 @@ void board_mended(struct agent *a, const struct exec_result *answer)
 		mend_later(a, b);
 		return;
 	}
-	if (base->lost || base->unstaged)
+	if (base->lost || base->unstaged || base->fd < 0)
 		reopen_base(a, base);
 	if (base->lost || base->unstaged || board_info(a, b, &info) < 0) {
 		mend_later(a, b);
@@ -208,10 +208,11 @@ void board_mended(struct agent *a, const struct exec_result *answer)
 	b->folders_gone = false;
 	if (!b->usable || !file_id_equal(&b->dir, &info.id)) {
 		log_info("%s: is back", path);
+		if (!file_id_equal(&b->dir, &info.id))
+			b->status_id.ino = 0;
 		b->dir = info.id;
 		b->usable = true;
 		b->recheck = true;
-		b->status_id.ino = 0;
 		if (store_begin(a->store) == 0)
 			(void)store_put_directory(a->store, path, &b->dir);
 	}
@@ -233,6 +234,11 @@ void board_release(struct agent *a, struct board *b)
 			a->n_fds--;
 		}
 	}
+	for (size_t i = 0; i < a->n_boards; i++)
+		if (board_base(a, &a->boards[i]) == board_base(a, b) && !a->boards[i].released)
+			return;
+	board_base_close(board_base(a, b)); /* the last one: it can be unmounted */
+	board_base(a, b)->lost = true;
 }
 
 /* Something else stands in a folder's place: a symlink would lead the executor's eye elsewhere. */

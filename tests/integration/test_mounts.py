@@ -1,0 +1,79 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""A share on a file system of its own, which is unmounted and mounted below a living flagman.
+
+It is a tmpfs that lives elsewhere and is bound to the share's path: so it keeps what is in it.
+"""
+
+import os
+import subprocess
+
+import pytest
+from boards import apache, finish
+from lib.waiting import wait_for
+
+pytestmark = pytest.mark.root
+
+
+def run(*command):
+    subprocess.run([str(c) for c in command], check=True, stdin=subprocess.DEVNULL)
+
+
+@pytest.fixture
+def disk(inst, test_dir):
+    """A function that mounts it on the share."""
+    kept = test_dir / "kept"
+    kept.mkdir()
+    run("mount", "-t", "tmpfs", "-o", "size=4m,mode=755", "tmpfs", kept)
+
+    def mount():
+        run("mount", "--bind", kept, inst.share)
+    mount()
+    yield mount
+    inst.stop()
+    while os.path.ismount(inst.share):
+        run("umount", "--lazy", inst.share)
+    run("umount", "--lazy", kept)
+
+
+def presses_work(inst, runs):
+    inst.wait_state("Apache", "Restart", "")
+    inst.press_delete("Apache", "Restart")
+    inst.wait_state("Apache", "Restart", "Running")
+    inst.wait_ran("Restart", runs)
+    finish(inst)
+    inst.wait_state("Apache", "Restart", "Done")
+
+
+def test_it_is_mounted_again(inst, disk):
+    apache(inst)
+    mark = inst.mark()
+    run("umount", "--lazy", inst.share)
+    inst.wait_log("it is gone or another directory", mark)
+    disk()
+    inst.wait_log("is back", mark)
+    presses_work(inst, 1)
+    for name in ("Start", "Stop"):
+        assert not inst.ran(name)
+
+
+def test_it_is_mounted_only_later(inst, disk):
+    apache(inst)
+    inst.stop()
+    run("umount", inst.share)
+    inst.start()
+    inst.never_ran("Restart", "Start", "Stop", seconds=0.5)
+    assert os.listdir(inst.share) == []
+    disk()
+    presses_work(inst, 1)
+
+
+def test_release_lets_it_be_unmounted(inst, disk):
+    apache(inst)
+    inst.cli("release", "Apache", check=0)
+    run("umount", inst.share)
+    inst.never_ran("Restart", "Start", "Stop", seconds=0.3)
+    disk()
+    inst.cli("restore", "Apache", check=0)
+    presses_work(inst, 1)
+    wait_for(lambda: sorted(inst.flags("Apache")) == ["Restart", "Start", "Stop"], "all are back",
+             dump=inst.dump)
