@@ -330,12 +330,18 @@ void board_look_directory(struct agent *a, struct board *b, int dirfd)
 /* Takes what lies in Run and is a flag, or a copy of one, of this board. */
 static void look_run_entry(struct agent *a, struct board *b, int run_fd, const char *entry)
 {
+	static struct log_limit odd;
 	const struct view_board *v = board_view(a, b);
 	char action[FLAG_NAME_MAX];
 	struct file_info info;
 
-	if (file_info_at(run_fd, entry, &info) < 0 || !S_ISREG(info.mode))
+	if (file_info_at(run_fd, entry, &info) < 0)
 		return;
+	if (!S_ISREG(info.mode)) {
+		log_limited(&odd, "%s: %s in its Run folder is not a file: it presses nothing",
+			board_object(a, b), entry);
+		return;
+	}
 	for (uint32_t i = 0; i < v->n_actions; i++) {
 		struct flag *f = &a->flags[v->first_action + i];
 		if (f->place == PLACE_PUBLISHED && file_id_equal(&info.id, &f->id)) {
@@ -345,6 +351,11 @@ static void look_run_entry(struct agent *a, struct board *b, int run_fd, const c
 	}
 	if (name_is_litter(entry) || !name_parse(entry, action, sizeof(action)))
 		return;
+	if (info.nlink != 1) { /* its owner has not put it there, perhaps */
+		log_limited(&odd, "%s: %s in its Run folder is a hard link: it presses nothing",
+			board_object(a, b), entry);
+		return;
+	}
 	for (uint32_t i = 0; i < v->n_actions; i++) {
 		struct flag *f = &a->flags[v->first_action + i];
 		if (name_equal(action, flag_action_name(a, f))) {

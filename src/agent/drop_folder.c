@@ -139,11 +139,17 @@ static void say_not_accepted(struct agent *a, struct board *b, const struct view
 	char note[NAME_MAX + 1], staged[TOKEN_HEX + 8], hex[TOKEN_HEX + 1];
 	struct token t = token_new();
 	struct file_info info;
+	static struct log_limit long_names;
 	_cleanup_(buf_done) struct buf text = BUF_INIT(8192);
 	int staging = board_base(a, b)->staging_fd;
 
-	if (snprintf(note, sizeof(note), "%s%s", name, NOT_ACCEPTED) >= (int)sizeof(note) ||
-		file_info_at(folder, note, &info) == 0)
+	if (snprintf(note, sizeof(note), "%s%s", name, NOT_ACCEPTED) >= (int)sizeof(note)) {
+		/* no name for a note is left */
+		log_limited(
+			&long_names, "%s: %s is not accepted: %s", board_object(a, b), name, why);
+		return;
+	}
+	if (file_info_at(folder, note, &info) == 0)
 		return;
 	buf_adds(&text, "Not accepted: ");
 	text_printable(&text, name, strlen(name));

@@ -287,3 +287,50 @@ def test_odd_progress(inst):
     assert b"\x1b" not in inst.path_of("Apache", "Restart").read_bytes()
     finish(inst)
     inst.wait_state("Apache", "Restart", "Done")
+
+
+# --- in Run, and beside a drop folder ---
+
+@pytest.mark.parametrize("kind", ["fifo", "symlink", "directory", "socket", "device"])
+def test_what_is_no_file_in_run(inst, kind, test_dir):
+    if kind == "device" and not inst.people.root:
+        kind = "fifo"
+    apache(inst)
+    target = test_dir / "target"
+    target.write_text("untouched\n")
+    path = inst.share / "Apache" / "Run" / "Restart.txt"
+    mark = inst.mark()
+    if kind == "symlink":
+        os.symlink(target, path)
+    elif kind == "directory":
+        path.mkdir()
+    elif kind == "device":
+        os.mknod(path, 0o020666, os.makedev(1, 3))
+    else:
+        os.mknod(path, {"fifo": 0o010666, "socket": 0o140666}[kind])
+    inst.wait_log("Restart.txt in its Run folder is not a file", mark)
+    assert os.path.lexists(path) and target.read_text() == "untouched\n"
+    still_works(inst)
+
+
+def test_a_hard_link_in_run(inst, test_dir):
+    """Else whoever owns the file would seem to have pressed."""
+    apache(inst)
+    victim = inst.share / "Apache" / "victim"
+    victim.write_text("mine\n")
+    mark = inst.mark()
+    os.link(victim, inst.share / "Apache" / "Run" / "Restart.txt")
+    inst.wait_log("Restart.txt in its Run folder is a hard link", mark)
+    inst.never_ran("Restart", seconds=0.3)
+    assert victim.read_text() == "mine\n"
+    still_works(inst)
+
+
+def test_a_refused_payload_with_a_name_too_long_for_a_note(inst):
+    apache(inst, actions="- name: Take\n  command: %ACT% Take 'exit 0'\n"
+                         "  drop: {folder: In, accept: ['*.war'], settle: 200ms}\n")
+    name = "n" * 246 + ".txt"
+    mark = inst.mark()
+    (inst.share / "Apache" / "In" / name).write_text("no\n")
+    inst.wait_log("n{246}.txt is not accepted", mark)
+    stays(lambda: os.listdir(inst.share / "Apache" / "In") == [name], "it stays", 0.3, inst.dump)
