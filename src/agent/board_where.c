@@ -17,10 +17,23 @@
 #include <sys/epoll.h>
 #include <unistd.h>
 
+/* PATH, without the directories that it has in common with BASE: those are not where it went. */
+static const char *beyond(const char *path, const char *base)
+{
+	const char *rest = path;
+
+	for (; *path && *path == *base; path++, base++)
+		if (*path == '/')
+			rest = path + 1;
+	return !*base && *path == '/' ? path + 1 : rest;
+}
+
 static bool is_trash(const struct agent *a, const struct board *b, const char *path)
 {
+	const char *base = board_base(a, b)->real;
 	char part[NAME_MAX + 1];
 
+	path = base ? beyond(path, base) : path;
 	while (*path) {
 		size_t n = strcspn(path, "/");
 		if (n && n < sizeof(part)) {

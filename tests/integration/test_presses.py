@@ -152,6 +152,21 @@ def test_trash_folders_can_be_named(inst):
     inst.wait_ran("Restart")
 
 
+def test_a_share_that_lies_in_a_trash_folder_itself(inst, people):
+    """Only where the flag went counts: what it has in common with the share does not."""
+    above = inst.share.parent / ".recycle"
+    above.mkdir()
+    above.chmod(0o755)
+    inst.share = above / "share"
+    apache(inst)
+    elsewhere = above / "elsewhere"
+    make_writable_directory(elsewhere, above, people)
+    path = inst.path_of("Apache", "Restart")
+    inst.by("alice", lambda: os.rename(path, elsewhere / path.name))
+    inst.wait_state("Apache", "Restart", "")
+    inst.never_ran("Restart", seconds=0.3)
+
+
 def test_nfs_silly_rename_is_a_delete(inst):
     """An NFS server's client renames what somebody still holds open, and unlinks it later."""
     apache(inst)
