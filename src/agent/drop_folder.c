@@ -203,36 +203,60 @@ static bool refused(const struct agent *a, const struct view_drop *v, const char
 	return true;
 }
 
+static bool is_flagmans_or_nobodys(const char *name)
+{
+	return strcmp(name, ".") == 0 || strcmp(name, "..") == 0 || strcmp(name, RETURNED) == 0 ||
+	       is_note(name) || name_is_litter(name) || name_is_partial(name);
+}
+
+struct scan {
+	struct board *board;
+	const struct view_drop *v;
+	struct candidates *candidates;
+	int folder;
+	uint64_t now, total;
+};
+
+static void scan_file(struct agent *a, struct scan *s, const char *name)
+{
+	struct file_info info;
+	char why[512];
+
+	if (file_info_at(s->folder, name, &info) < 0)
+		return;
+	s->total += S_ISREG(info.mode) ? info.size : 0;
+	if (refused(a, s->v, name, &info, s->total, why, sizeof(why)))
+		say_not_accepted(a, s->board, s->v, s->folder, name, why);
+	else
+		candidate_update(s->candidates, name, &info, s->now);
+}
+
+/* Those that were there at the last look come first: max-total is not for readdir(3) to deal out,
+ * and an upload that is being received is not refused for one that came later. */
 void drop_folder_scan(struct agent *a, struct board *b, const struct view_drop *v, int folder,
 	struct candidates *c, uint64_t now)
 {
 	int fd = openat(folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	DIR *d = fd < 0 ? NULL : fdopendir(fd);
-	struct file_info info;
-	uint64_t total = 0;
-	char why[512];
+	struct scan s = {.board = b, .v = v, .candidates = c, .folder = folder, .now = now};
+	size_t known = c->n;
 
 	if (!d) {
 		close_fd(fd);
 		return;
 	}
+	for (size_t i = 0; i < known; i++)
+		scan_file(a, &s, c->list[i].name);
 	for (struct dirent *e; (e = readdir(d));) {
 		const char *name = e->d_name;
-		if (strcmp(name, ".") == 0 || strcmp(name, "..") == 0 ||
-			strcmp(name, RETURNED) == 0)
-			continue;
-		if (is_note(name)) {
+		const struct candidate *k;
+		if (is_note(name))
 			clear_note(a, b, folder, name);
+		if (is_flagmans_or_nobodys(name))
 			continue;
-		}
-		if (name_is_litter(name) || name_is_partial(name) ||
-			file_info_at(folder, name, &info) < 0)
-			continue;
-		total += S_ISREG(info.mode) ? info.size : 0;
-		if (refused(a, v, name, &info, total, why, sizeof(why)))
-			say_not_accepted(a, b, v, folder, name, why);
-		else
-			candidate_update(c, name, &info, now);
+		k = candidate_of(c, name);
+		if (!k || (size_t)(k - c->list) >= known)
+			scan_file(a, &s, name);
 	}
 	closedir(d);
 	forget_unseen(c);

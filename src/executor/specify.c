@@ -157,8 +157,9 @@ static const char *directory_of(const struct order *o, const struct identity *id
 {
 	const char *directory = o->action->how->working_directory;
 
+	/* It is entered before sudo becomes the other user, whose home may be closed to us. */
 	if (!directory)
-		return id->privileged ? "/" : home_of(o, id);
+		return id->privileged || o->action->how->via == VIA_SUDO ? "/" : home_of(o, id);
 	return strcmp(directory, "~") != 0 ? directory : home_of(o, id);
 }
 

@@ -1,12 +1,17 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """What a command finds itself in: ids, capabilities, environment, descriptors, signals, limits."""
 
+import dataclasses
 import os
 import pwd
 import re
+import shutil
+import subprocess
+from pathlib import Path
 
 import pytest
 from boards import QUICK
+from lib import processes
 from lib.waiting import wait_for
 
 # The subshell: dash redirects before it forks, and would show its own redirection.
@@ -254,3 +259,187 @@ def test_restart_service_tells_why_it_could_not(inst):
     inst.wait_state("Apache", "Restart", "Failed")
     wait_for(lambda: "no-such-unit-of-flagman" in inst.text("Apache", "Restart"),
              "the tool's own words", dump=inst.dump)
+
+
+# --- services ---
+
+INIT = """#!/bin/sh
+echo "$0 was told to $1"
+echo "$1" >>%OUT%/verbs
+[ ! -e %OUT%/broken ] || {
+	echo "the configuration is broken"
+	exit 6
+}
+"""
+VERBS = """
+- name: Restart
+  restart-service: fm-web
+- name: Start
+  service: {unit: fm-web, verb: start}
+- name: Stop
+  service: {unit: fm-web, verb: stop}
+- name: Reload
+  service: {unit: fm-web, verb: reload}
+"""
+
+
+@pytest.fixture
+def services(inst):
+    """Only flagmand and what it starts see this /etc/init.d; no machine for tests boots systemd."""
+    init = inst.root / "init.d"
+    init.mkdir()
+    (init / "fm-web").write_text(INIT.replace("%OUT%", str(inst.out)))
+    (init / "fm-web").chmod(0o755)
+    inst.wrapper = ["unshare", "--mount", "/bin/sh", "-ec",
+                    'mount --bind "$0" /etc/init.d; exec "$@"', str(init)]
+    inst.define("Apache", VERBS, group=QUICK)
+    inst.start()
+    inst.wait_state("Apache", "Restart", "")
+    return inst
+
+
+@pytest.mark.root
+def test_restart_service_through_the_real_tool(services):
+    services.press_delete("Apache", "Restart")
+    services.wait_state("Apache", "Restart", "Done")
+    services.wait_text("Apache", "Restart", "/etc/init.d/fm-web was told to restart")
+    assert (services.out / "verbs").read_text() == "restart\n"
+
+
+@pytest.mark.root
+def test_a_service_that_fails_says_so_itself(services):
+    (services.out / "broken").touch()
+    services.press_delete("Apache", "Restart")
+    services.wait_state("Apache", "Restart", "Failed")
+    services.wait_text("Apache", "Restart", r"exit status 6\b")
+    services.wait_text("Apache", "Restart", "the configuration is broken")
+    (services.out / "broken").unlink()
+    services.press_delete("Apache", "Restart")
+    services.wait_state("Apache", "Restart", "Done")
+
+
+@pytest.mark.root
+@pytest.mark.parametrize("verb", ["start", "stop", "reload"])
+def test_the_other_verbs_of_a_service(services, verb):
+    services.press_delete("Apache", verb.capitalize())
+    services.wait_state("Apache", verb.capitalize(), "Done")
+    services.wait_text("Apache", verb.capitalize(), f"was told to {verb}")
+    assert (services.out / "verbs").read_text() == f"{verb}\n"
+
+
+# --- sudo ---
+
+@pytest.fixture
+def theirs(inst, people):
+    """An instance of an ordinary user's own, alice's; its commands may be the runner's."""
+    inst.people = dataclasses.replace(people, root=False)
+    for path in (inst.root, inst.etc, inst.conf, inst.state, inst.run, inst.share):
+        shutil.chown(path, people.alice, people.group)
+    inst.wrapper = ["setpriv", f"--reuid={people.alice}", f"--regid={people.alice}",
+                    "--init-groups", "--pdeathsig", "KILL"]
+    yield inst
+    inst.people = people
+
+
+@pytest.fixture
+def sudo_rules(theirs):
+    """Installs what flagman sudoers prints, for the while."""
+    path = Path("/etc/sudoers.d") / f"flagman-tests-{os.getpid()}"
+
+    def install():
+        done = theirs.cli("--conf-dir", str(theirs.conf), "sudoers", check=0)
+        new = path.with_name(path.name + ".new")  # sudo reads no name with a dot
+        new.write_text(done.stdout)
+        new.chmod(0o440)
+        subprocess.run(["visudo", "-c", "-q", "-f", new], check=True, timeout=20)
+        new.rename(path)
+    yield install
+    path.unlink(missing_ok=True)
+
+
+@pytest.fixture
+def by_sudo(theirs, sudo_rules):
+    """Restart of alice's Apache runs as the runner; the rules are installed, it is started."""
+    who = theirs.people.runner
+    theirs.define("Apache", "- name: Restart\n  command: %ACT% Restart listen\n  stop-grace: 2s\n"
+                            f"  user: {who}\n  group: {who}\n  via: sudo\n", group=QUICK)
+    for path in theirs.conf.iterdir():
+        shutil.chown(path, theirs.people.alice)
+    sudo_rules()
+    theirs.start()
+    theirs.wait_state("Apache", "Restart", "")
+    return theirs
+
+
+@pytest.mark.root
+def test_via_sudo_with_the_rules_that_flagman_prints(by_sudo):
+    by_sudo.press_delete("Apache", "Restart")
+    (run,) = by_sudo.wait_ran("Restart", 1)
+    assert os.stat(f"/proc/{run.pid}").st_uid == by_sudo.people.uid("runner")
+    environment = by_sudo.environment_of("Restart", 1)
+    assert environment["USER"] == by_sudo.people.runner
+    assert (environment["FLAGMAN_OBJECT"], environment["FLAGMAN_TRIGGER"]) == ("Apache", "delete")
+    by_sudo.tell("Restart", "echo as the other one; exit 4")
+    by_sudo.wait_state("Apache", "Restart", "Failed")
+    by_sudo.wait_text("Apache", "Restart", r"exit status 4\b")
+    by_sudo.wait_text("Apache", "Restart", "as the other one")
+
+
+@pytest.mark.root
+def test_cancelling_stops_what_sudo_runs(by_sudo):
+    by_sudo.press_delete("Apache", "Restart")
+    (run,) = by_sudo.wait_ran("Restart", 1)
+    by_sudo.wait_state("Apache", "Restart", "Running")
+    by_sudo.cli("cancel", "Apache/Restart", check=0)
+    by_sudo.wait_state("Apache", "Restart", "Cancelled")
+    wait_for(lambda: not processes.alive(run.pid), "the command has ended", dump=by_sudo.dump)
+
+
+@pytest.mark.root
+def test_without_the_rules_sudo_says_no(theirs):
+    who = theirs.people.runner
+    theirs.define("Apache", "- name: Restart\n  command: %ACT% Restart 'exit 0'\n"
+                            f"  user: {who}\n  group: {who}\n  via: sudo\n", group=QUICK)
+    for path in theirs.conf.iterdir():
+        shutil.chown(path, theirs.people.alice)
+    theirs.start()
+    theirs.wait_state("Apache", "Restart", "")
+    theirs.press_delete("Apache", "Restart")
+    theirs.wait_state("Apache", "Restart", "Failed")
+    theirs.wait_text("Apache", "Restart", "sudo: a password is required")
+    assert not theirs.ran("Restart")
+
+
+# --- what the tests above leave out ---
+
+@pytest.mark.root
+def test_a_capability_bounding_set(inst):
+    seen = look(inst, "user: root\ngroup: root\n"
+                      "capability-bounding-set: [CAP_DAC_OVERRIDE, CAP_NET_BIND_SERVICE]")
+    for which in ("CapPrm", "CapEff", "CapBnd"):
+        assert int(seen[which], 16) == 1 << 1 | 1 << 10, which
+
+
+def test_the_group_is_in_the_environment(inst):
+    inst.define("Apache", "- name: Go\n  command: %ACT% Go 'exit 0'\n", group=QUICK, name="Web")
+    inst.start()
+    inst.wait_state("Apache", "Go", "")
+    inst.press_delete("Apache", "Go")
+    inst.wait_state("Apache", "Go", "Done")
+    assert inst.environment_of("Go", 1)["FLAGMAN_GROUP"] == "Web"
+
+
+@pytest.mark.root
+def test_who_pressed_is_in_the_environment(inst, people):
+    """A copy belongs to whoever made it; of a deletion nobody's name is left."""
+    inst.define("Apache", "- name: Go\n  command: %ACT% Go 'exit 0'\n", group=QUICK)
+    inst.start()
+    inst.wait_state("Apache", "Go", "")
+    inst.press_copy("Apache", "Go", who="bob")
+    inst.wait_ran("Go", 1)
+    inst.wait_state("Apache", "Go", "Done")
+    assert inst.environment_of("Go", 1)["FLAGMAN_USER"] == people.bob
+    inst.press_delete("Apache", "Go", who="bob")
+    inst.wait_ran("Go", 2)
+    inst.wait_state("Apache", "Go", "Done")
+    assert inst.environment_of("Go", 2)["FLAGMAN_USER"] == ""

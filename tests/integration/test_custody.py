@@ -197,6 +197,41 @@ def test_too_large(inst):
     a_good_one_still_works(inst)
 
 
+def test_max_total(inst):
+    """Of what lies in the folder and waits; what was taken no longer counts."""
+    inst.define("App", f"- name: Deploy\n  command: %ACT% Deploy 'exit 0'\n"
+                       f"  {DROP[:-1]}, max-total: 10B}}\n"
+                       "- name: Other\n  command: %ACT% Other listen\n", group=QUICK)
+    inst.start()
+    inst.wait_state("App", "Other", "")
+    inst.drop("App", "In", "alone.war", b"x" * 11)
+    not_accepted(inst, "alone.war")
+    inst.by("alice", (inst.share / "App" / "In" / "alone.war").unlink)
+    wait_for(lambda: folder(inst) == [], "the note is gone too", dump=inst.dump)
+    inst.drop("App", "In", "one.war", b"x" * 10)
+    inst.wait_ran("Deploy", 1)
+    inst.wait_state("App", "Deploy", "Done")
+    inst.drop("App", "In", "two.war", b"x" * 10)
+    inst.wait_ran("Deploy", 2)
+    inst.wait_state("App", "Deploy", "Done")
+    assert folder(inst) == ["Returned"]
+
+
+def test_max_total_of_several(inst):
+    """The one that came first is taken, the one that is too much stays until there is room."""
+    path = app(inst, drop=DROP.replace("150ms", "2s")[:-1] + ", max-total: 10B}")
+    inst.drop("App", "In", "first.war", b"x" * 6)
+    inst.wait_state("App", "Deploy", "Receiving")
+    inst.drop("App", "In", "second.war", b"y" * 6)
+    wait_for(lambda: "second.war [Not accepted].txt" in folder(inst), "the second is too much",
+             dump=inst.dump)
+    note = path / "second.war [Not accepted].txt"
+    assert "at most 10 bytes at a time" in " ".join(note.read_text().split())
+    assert "first.war [Not accepted].txt" not in folder(inst)
+    inst.wait_ran("Deploy", 1)
+    wait_for(lambda: (inst.out / "got").read_bytes() == b"x" * 6, "the first", dump=inst.dump)
+
+
 def test_case_of_the_pattern_is_ignored(inst):
     app(inst)
     inst.drop("App", "In", "SHOP.WAR", b"content")

@@ -4,6 +4,7 @@
 import os
 import re
 import signal
+import time
 
 import pytest
 from boards import QUICK, apache, finish, several
@@ -481,6 +482,30 @@ def test_progress_in_the_name_goes_in_steps(inst):
     inst.wait_state("Apache", "Restart", "Running 90%")
 
 
+def test_progress_in_the_name_is_rare_and_in_tens(inst):
+    """Steps that are passed within 5 s are never names; the last of them is, once they are over."""
+    apache(inst)
+    inst.press_delete("Apache", "Restart")
+    inst.wait_state("Apache", "Restart", "Running")
+    begin = time.monotonic()
+    inst.tell("Restart", "systemd-notify --status='12% first'")
+    inst.wait_state("Apache", "Restart", "Running 10%")
+    seen = []
+
+    def look():
+        state = inst.state_of("Apache", "Restart")
+        if state is not None and state not in seen:
+            seen.append(state)
+        return state
+    for percent in (17, 21, 35, 47):
+        inst.tell("Restart", f"systemd-notify --status='{percent}% now'")
+        wait_for(lambda p=percent: look() and f"{p}% now" in inst.text("Apache", "Restart"),
+                 f"the text says {percent}%", dump=inst.dump)
+    wait_for(lambda: look() == "Running 40%", "the name follows", dump=inst.dump)
+    assert seen == ["Running 10%", "Running 40%"]
+    assert time.monotonic() - begin >= 5
+
+
 # --- missed ---
 
 def missed(inst, gesture, keys=""):
@@ -504,6 +529,31 @@ def test_missed_run(inst, gesture):
     missed(inst, gesture, "missed: run")
     inst.wait_ran("Restart", 1)
     inst.wait_state("Apache", "Restart", "Running")
+
+
+@pytest.mark.parametrize("gesture", ["press_delete", "press_move"])
+def test_missed_run_is_not_run_when_it_is_old(inst, gesture):
+    apache(inst, group=QUICK + "\nmissed: run\nmissed-at-most: 1s", actions=action())
+    inst.stop()
+    getattr(inst, gesture)("Apache", "Restart")
+    pressed = time.monotonic()
+    wait_for(lambda: time.monotonic() > pressed + 1.1, "it is older than missed-at-most")
+    inst.start()
+    inst.wait_state("Apache", "Restart", "Not run")
+    assert not inst.ran("Restart")
+
+
+@pytest.mark.parametrize("gesture", ["press_delete", "press_move"])
+def test_missed_run_that_is_young_enough(inst, gesture):
+    """Flagman was down for longer than that, but the press is of just now."""
+    apache(inst, group=QUICK + "\nmissed: run\nmissed-at-most: 5s", actions=action())
+    inst.stop()
+    stopped = time.monotonic()
+    wait_for(lambda: time.monotonic() > stopped + 5, "it is down for longer than missed-at-most")
+    getattr(inst, gesture)("Apache", "Restart")
+    inst.start()
+    inst.wait_state("Apache", "Restart", "Running")
+    inst.wait_ran("Restart", 1)
 
 
 def test_missed_many_are_put_back(inst):
@@ -555,3 +605,31 @@ def test_several_objects_show_their_own_states(inst):
     inst.press_delete("App1", "Restart")
     inst.wait_state("App1", "Restart", "Failed")
     assert (inst.state_of("App0", "Restart"), inst.state_of("App2", "Restart")) == ("", "")
+
+
+# --- flags that are somebody else's ---
+
+@pytest.mark.root
+def test_flags_of_another_user(inst, people):
+    """The agent writes through the descriptor that it has, and after a restart it has none."""
+    apache(inst, file=f"user: {people.bob}")
+
+    def owner():
+        return inst.path_of("Apache", "Restart").stat().st_uid
+    assert owner() == people.uid("bob")
+    inst.press_delete("Apache", "Restart")
+    inst.tell("Restart", "echo first")
+    inst.wait_text("Apache", "Restart", r"\bfirst\b")
+    assert (inst.state_of("Apache", "Restart"), owner()) == ("Running", people.uid("bob"))
+    inst.restart()
+    inst.tell("Restart", "echo second")
+    inst.wait_text("Apache", "Restart", r"\bfirst second\b")
+    assert (inst.state_of("Apache", "Restart"), owner()) == ("Running", people.uid("bob"))
+    assert inst.board("Apache") == ["Restart [Running].txt", "Run", "Start [Blocked].txt",
+                                    "Status.txt", "Stop [Blocked].txt"]
+    finish(inst, line="exit 3")
+    inst.wait_state("Apache", "Restart", "Failed")
+    inst.wait_text("Apache", "Restart", "exit status 3")
+    assert owner() == people.uid("bob")
+    inst.press_delete("Apache", "Restart")
+    inst.wait_ran("Restart", 2)
