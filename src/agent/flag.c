@@ -226,17 +226,12 @@ static int flag_make(struct agent *a, struct flag *f)
 	}
 	f->place = PLACE_STAGED;
 	f->owned = false;
-	f->fd = steal_fd(&fd);
-	f->fd_write = true;
-	a->n_fds++;
+	f->fd_write = a->n_fds < a->fd_budget;
+	if (f->fd_write) { /* beyond the budget it is known by inode and birth time alone */
+		f->fd = steal_fd(&fd);
+		a->n_fds++;
+	}
 	return 0;
-}
-
-/* Beyond the budget a flag is known by device, inode and birth time alone. */
-static void flag_keep_budget(struct agent *a, struct flag *f)
-{
-	if (f->fd >= 0 && a->n_fds > a->fd_budget)
-		flag_close(a, f);
 }
 
 /* From staging, or under its old name, to the name that it must bear now. */
@@ -403,8 +398,8 @@ static int flag_flush_one(struct agent *a, struct flag *f, int dirfd)
 			r = flag_make(a, f);
 		} else if (moved < 0) {
 			r = moved;
-		} else {
-			flag_keep_budget(a, f);
+		} else if (f->dirty & DIRTY_CONTENT) { /* its descriptor was not kept */
+			flag_mark(a, f, DIRTY_CONTENT);
 		}
 	}
 	if (r == 0 && (f->dirty & DIRTY_ROW) && f->place != PLACE_NONE)
@@ -452,7 +447,7 @@ void flag_flush(struct agent *a, unsigned most)
 
 	/* what is marked meanwhile is for the next time */
 	for (uint32_t last = a->dirty_tail;
-		a->dirty != VIEW_NONE && most > 0 && a->own_n < FLAG_OWN_WINDOW; most--) {
+		a->dirty != VIEW_NONE && most > 0 && a->own_n < a->own_window; most--) {
 		struct flag *f = &a->flags[a->dirty];
 		struct board *b = flag_board(a, f);
 		bool end = a->dirty == last;

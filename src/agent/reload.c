@@ -58,6 +58,7 @@ static void new_arrays(struct agent *a, struct view *v, uint64_t generation)
 		a->flags[i].shown_step = STEP_NONE;
 	}
 	find_index(a);
+	agent_budget(a);
 }
 
 static void carry_bases(struct agent *a, struct before *o)
