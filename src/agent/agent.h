@@ -53,6 +53,7 @@ enum dirty {
 	DIRTY_CONTENT = 2,
 	DIRTY_ROW = 4,
 	DIRTY_RUN = 8,      /* live->run has news for the history */
+	DIRTY_NEWS = 16,    /* who follows the status has not heard of it */
 	DIRTY_LISTED = 128, /* it is in agent.dirty */
 };
 

@@ -3,6 +3,7 @@
 
 #include "agent/board.h"
 #include "agent/content.h"
+#include "agent/control.h"
 #include "agent/press.h"
 #include "agent/render.h"
 #include "agent/trouble.h"
@@ -34,7 +35,7 @@ void flag_set_state(struct agent *a, struct flag *f, enum state s)
 	if (f->state != s)
 		f->since = now_realtime();
 	f->state = (uint8_t)s;
-	flag_mark(a, f, DIRTY_NAME | DIRTY_CONTENT | DIRTY_ROW);
+	flag_mark(a, f, DIRTY_NAME | DIRTY_CONTENT | DIRTY_ROW | DIRTY_NEWS);
 	board_status_dirty(a, flag_board(a, f));
 }
 
@@ -243,6 +244,8 @@ static int flag_move(struct agent *a, struct flag *f, int from_fd, const char *f
 	flag_name(a, f, s, step, to);
 	for (int tries = 0; tries < 3; tries++) {
 		if (renameat2(from_fd, from, dirfd, to, RENAME_NOREPLACE) == 0) {
+			if (f->shown_state != s)
+				f->dirty |= DIRTY_NEWS;
 			f->place = PLACE_PUBLISHED;
 			f->shown_state = (uint8_t)s;
 			f->shown_step = step;
@@ -421,6 +424,15 @@ static void flag_flush_run(struct agent *a, struct flag *f)
 		f->dirty &= (uint8_t)~DIRTY_RUN;
 }
 
+/* Once its file says so too, if it has one. */
+static void flag_flush_news(struct agent *a, struct flag *f)
+{
+	if (!(f->dirty & DIRTY_NEWS) || (f->place == PLACE_STAGED && !f->owned))
+		return;
+	f->dirty &= (uint8_t)~DIRTY_NEWS;
+	control_changed(a, f);
+}
+
 /* The board's descriptor for a few flags in a row. */
 struct opened {
 	uint32_t board;
@@ -461,6 +473,7 @@ void flag_flush(struct agent *a, unsigned most)
 			if (r < 0)
 				trouble_flag(a, f, r);
 		} /* else its bits stay; the board's return marks all */
+		flag_flush_news(a, f);
 		if (end)
 			break;
 	}
