@@ -415,5 +415,5 @@ void adopt_new_flag(struct agent *a, struct flag *f)
 {
 	f->adopted = true;
 	f->since = now_realtime();
-	flag_mark(a, f, DIRTY_NAME | DIRTY_CONTENT | DIRTY_ROW);
+	flag_mark(a, f, DIRTY_NAME | DIRTY_CONTENT | DIRTY_ROW | DIRTY_NEWS);
 }

@@ -22,6 +22,9 @@
 #define ASKED_LATEST (500 * 1000) /* us */
 #define START_QUIET  700          /* us */
 
+#define FD_RESERVE     256 /* descriptors for everything that is neither a flag nor a run */
+#define OWN_WINDOW_MAX 256 /* each may hold a descriptor in the queue */
+
 int agent_timer(struct agent *a, sd_event_source **source, uint64_t at, sd_event_time_handler_t cb,
 	void *userdata)
 {
@@ -89,6 +92,15 @@ static int on_flush(sd_event_source *s, void *userdata)
 	return 0;
 }
 
+void agent_budget(struct agent *a)
+{
+	size_t others = FD_RESERVE + 2 * a->view->h->max_runs; /* claim_fd, alive_fd */
+	size_t eighth = a->fd_limit / 8; /* the executor has seen to it that runs take 2 of 8 */
+
+	a->fd_budget = a->fd_limit > others + eighth ? a->fd_limit - others : eighth;
+	a->own_window = eighth < OWN_WINDOW_MAX ? eighth : OWN_WINDOW_MAX;
+}
+
 void agent_started(struct agent *a)
 {
 	a->quiet_until = now_boottime() + START_QUIET;
@@ -121,7 +133,7 @@ int agent_after_event(struct agent *a)
 
 	if (!a->started || (a->dirty == VIEW_NONE && !store_dirty(a->store) && a->told_ready))
 		return 0;
-	if (a->own_n >= FLAG_OWN_WINDOW ||
+	if (a->own_n >= a->own_window ||
 		(a->dirty == VIEW_NONE && !store_dirty(a->store) && a->own_n))
 		return 0; /* answers are to come */
 	now = now_boottime();

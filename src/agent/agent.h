@@ -53,6 +53,7 @@ enum dirty {
 	DIRTY_CONTENT = 2,
 	DIRTY_ROW = 4,
 	DIRTY_RUN = 8,      /* live->run has news for the history */
+	DIRTY_NEWS = 16,    /* who follows the status has not heard of it */
 	DIRTY_LISTED = 128, /* it is in agent.dirty */
 };
 
@@ -202,13 +203,15 @@ struct agent {
 	sd_event_source *trouble_timer;
 	char trouble[256]; /* what could not be written, in words; "": nothing */
 	struct log_limit mend_limit, trouble_limit, watch_limit;
-	size_t n_fds, fd_budget;
+	size_t n_fds, fd_budget; /* of flags: held, and how many may be */
+	size_t fd_limit;         /* RLIMIT_NOFILE */
+	size_t own_window;       /* questions to the executor that may be under way */
 	uint64_t mass_until;
 	bool started;   /* claims are in, the first scan is done */
 	bool restarted; /* by a living executor, within 5 s */
 	bool claims_done;
 	bool told_ready;
-	bool status_listed;
+	bool status_waits; /* some Status.txt waits for own_window */
 	struct watch *watch;
 	struct control *control;
 	struct adoption *adoption; /* facts for the first scan */
@@ -259,6 +262,8 @@ void agent_flush(struct agent *a);
  */
 int agent_after_event(struct agent *a);
 int agent_flush_source(struct agent *a);
+/* Shares the descriptors out: flags, runs, and everything else. */
+void agent_budget(struct agent *a);
 /* A start was asked for: it goes before everything that people see of it. */
 void agent_started(struct agent *a);
 

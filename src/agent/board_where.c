@@ -49,27 +49,44 @@ static bool is_trash(const struct agent *a, const struct board *b, const char *p
 	return false;
 }
 
-/* Without a descriptor: a missing flag is a press unless its inode is found near. */
-static enum where where_by_inode(struct flag *f, int dirfd, char *name)
+/* Is F's inode in the folder (which may be ".")?  NAME is the one that it has there. */
+static int find_inode(const struct flag *f, int dirfd, const char *folder, char *name)
 {
-	int copy = openat(dirfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	DIR *d = copy < 0 ? NULL : fdopendir(copy);
-	enum where w = WHERE_PRESSED;
+	int fd = board_open_folder(dirfd, folder);
+	DIR *d = fd < 0 ? NULL : fdopendir(fd);
 	struct file_info info;
+	int r = 0;
 
 	if (!d) {
-		close_fd(copy);
-		return WHERE_BACK;
+		close_fd(fd);
+		return fd < 0 ? fd : -ENOMEM;
 	}
 	for (struct dirent *e; (e = readdir(d));) {
-		if (e->d_ino == f->id.ino && file_info_at(dirfd, e->d_name, &info) == 0 &&
+		if (e->d_ino == f->id.ino && file_info_at(fd, e->d_name, &info) == 0 &&
 			file_id_equal(&info.id, &f->id)) {
 			snprintf(name, FLAG_NAME_MAX, "%s", e->d_name);
-			w = strncmp(name, ".nfs", 4) == 0 ? WHERE_PRESSED : WHERE_RENAMED;
+			r = 1;
 		}
 	}
 	closedir(d);
-	return w;
+	return r;
+}
+
+/* Without a descriptor: a missing flag is a press unless its inode is found near. */
+static enum where where_by_inode(
+	struct agent *a, struct board *b, struct flag *f, int dirfd, char *name)
+{
+	const char *run = view_str(a->view, board_view(a, b)->run_folder);
+	char there[FLAG_NAME_MAX];
+	int r = find_inode(f, dirfd, ".", name);
+
+	if (r > 0)
+		return strncmp(name, ".nfs", 4) == 0 ? WHERE_PRESSED : WHERE_RENAMED;
+	if (r == 0 && run)
+		r = find_inode(f, dirfd, run, there);
+	if (r < 0 && r != -ENOENT)
+		return WHERE_BACK;
+	return r > 0 ? WHERE_RUN : WHERE_PRESSED;
 }
 
 enum where board_where(struct agent *a, struct board *b, struct flag *f, int dirfd,
@@ -80,7 +97,7 @@ enum where board_where(struct agent *a, struct board *b, struct flag *f, int dir
 	bool deleted;
 
 	if (f->fd < 0)
-		return where_by_inode(f, dirfd, name);
+		return where_by_inode(a, b, f, dirfd, name);
 	if (fd_path(f->fd, 0, path, sizeof(path), &deleted) < 0)
 		return WHERE_BACK;
 	char *slash = strrchr(path, '/');

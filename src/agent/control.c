@@ -80,7 +80,9 @@ static int on_connect(sd_event_source *s, int fd, uint32_t events, void *userdat
 	(void)events;
 	if (conn < 0)
 		return 0;
-	struct connection *c = k->n < CONNECTIONS_MAX ? calloc(1, sizeof(*c)) : NULL;
+	struct connection *c = k->n < CONNECTIONS_MAX && k->n < k->agent->fd_limit / 8
+				       ? calloc(1, sizeof(*c))
+				       : NULL;
 	if (!c) {
 		close_fd(conn);
 		return 0;

@@ -14,7 +14,7 @@
 #include <unistd.h>
 
 #define CHUNK       (1024 * 1024)
-#define LEASE_AGAIN USEC_PER_SEC
+#define AGAIN_AFTER USEC_PER_SEC
 
 static int on_lease(sd_event_source *s, uint64_t usec, void *userdata)
 {
@@ -120,6 +120,13 @@ static bool nobody_writes(struct dropping *d)
 	return errno != EAGAIN;
 }
 
+static void open_again(struct agent *a, struct dropping *d, const char *why)
+{
+	d->stage = STAGE_LEASE;
+	custody_show(a, d, true, why);
+	agent_timer(a, &d->keep_timer, now_boottime() + AGAIN_AFTER, on_lease, d);
+}
+
 static void open_taken(struct agent *a, struct dropping *d)
 {
 	char hex[TOKEN_HEX + 1];
@@ -128,6 +135,10 @@ static void open_taken(struct agent *a, struct dropping *d)
 	if (d->fd < 0) {
 		d->fd = openat(drop_staging(d), token_hex(&d->token, hex),
 			O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+		if (d->fd < 0 && (errno == EMFILE || errno == ENFILE)) {
+			open_again(a, d, "The payload waits: too many files are open.");
+			return;
+		}
 		if (d->fd < 0 || file_info_at(d->fd, "", &info) < 0 || !S_ISREG(info.mode) ||
 			info.nlink != 1) {
 			custody_failed(a, d, "the payload is not in custody any more");
@@ -139,9 +150,7 @@ static void open_taken(struct agent *a, struct dropping *d)
 		custody_hash(a, d);
 		return;
 	}
-	d->stage = STAGE_LEASE;
-	custody_show(a, d, true, "Somebody still has the payload open for writing.");
-	agent_timer(a, &d->keep_timer, now_boottime() + LEASE_AGAIN, on_lease, d);
+	open_again(a, d, "Somebody still has the payload open for writing.");
 }
 
 static void go(struct agent *a, struct dropping *d)

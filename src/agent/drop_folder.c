@@ -151,6 +151,10 @@ static void say_not_accepted(struct agent *a, struct board *b, const struct view
 	}
 	if (file_info_at(folder, note, &info) == 0)
 		return;
+	if (a->own_n >= a->own_window) {
+		board_look_soon(a, b);
+		return;
+	}
 	buf_adds(&text, "Not accepted: ");
 	text_printable(&text, name, strlen(name));
 	buf_addf(&text,

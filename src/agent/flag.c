@@ -35,7 +35,7 @@ void flag_set_state(struct agent *a, struct flag *f, enum state s)
 	if (f->state != s)
 		f->since = now_realtime();
 	f->state = (uint8_t)s;
-	flag_mark(a, f, DIRTY_NAME | DIRTY_CONTENT | DIRTY_ROW);
+	flag_mark(a, f, DIRTY_NAME | DIRTY_CONTENT | DIRTY_ROW | DIRTY_NEWS);
 	board_status_dirty(a, flag_board(a, f));
 }
 
@@ -227,17 +227,12 @@ static int flag_make(struct agent *a, struct flag *f)
 	}
 	f->place = PLACE_STAGED;
 	f->owned = false;
-	f->fd = steal_fd(&fd);
-	f->fd_write = true;
-	a->n_fds++;
+	f->fd_write = a->n_fds < a->fd_budget;
+	if (f->fd_write) { /* beyond the budget it is known by inode and birth time alone */
+		f->fd = steal_fd(&fd);
+		a->n_fds++;
+	}
 	return 0;
-}
-
-/* Beyond the budget a flag is known by device, inode and birth time alone. */
-static void flag_keep_budget(struct agent *a, struct flag *f)
-{
-	if (f->fd >= 0 && a->n_fds > a->fd_budget)
-		flag_close(a, f);
 }
 
 /* From staging, or under its old name, to the name that it must bear now. */
@@ -249,6 +244,8 @@ static int flag_move(struct agent *a, struct flag *f, int from_fd, const char *f
 	flag_name(a, f, s, step, to);
 	for (int tries = 0; tries < 3; tries++) {
 		if (renameat2(from_fd, from, dirfd, to, RENAME_NOREPLACE) == 0) {
+			if (f->shown_state != s)
+				f->dirty |= DIRTY_NEWS;
 			f->place = PLACE_PUBLISHED;
 			f->shown_state = (uint8_t)s;
 			f->shown_step = step;
@@ -404,8 +401,8 @@ static int flag_flush_one(struct agent *a, struct flag *f, int dirfd)
 			r = flag_make(a, f);
 		} else if (moved < 0) {
 			r = moved;
-		} else {
-			flag_keep_budget(a, f);
+		} else if (f->dirty & DIRTY_CONTENT) { /* its descriptor was not kept */
+			flag_mark(a, f, DIRTY_CONTENT);
 		}
 	}
 	if (r == 0 && (f->dirty & DIRTY_ROW) && f->place != PLACE_NONE)
@@ -425,6 +422,15 @@ static void flag_flush_run(struct agent *a, struct flag *f)
 		trouble_store(a, r);
 	else
 		f->dirty &= (uint8_t)~DIRTY_RUN;
+}
+
+/* Once its file says so too, if it has one. */
+static void flag_flush_news(struct agent *a, struct flag *f)
+{
+	if (!(f->dirty & DIRTY_NEWS) || (f->place == PLACE_STAGED && !f->owned))
+		return;
+	f->dirty &= (uint8_t)~DIRTY_NEWS;
+	control_changed(a, f);
 }
 
 /* The board's descriptor for a few flags in a row. */
@@ -453,7 +459,7 @@ void flag_flush(struct agent *a, unsigned most)
 
 	/* what is marked meanwhile is for the next time */
 	for (uint32_t last = a->dirty_tail;
-		a->dirty != VIEW_NONE && most > 0 && a->own_n < FLAG_OWN_WINDOW; most--) {
+		a->dirty != VIEW_NONE && most > 0 && a->own_n < a->own_window; most--) {
 		struct flag *f = &a->flags[a->dirty];
 		struct board *b = flag_board(a, f);
 		bool end = a->dirty == last;
@@ -467,8 +473,7 @@ void flag_flush(struct agent *a, unsigned most)
 			if (r < 0)
 				trouble_flag(a, f, r);
 		} /* else its bits stay; the board's return marks all */
-		if (!(f->dirty & ~DIRTY_LISTED) || !b->usable)
-			control_changed(a, f);
+		flag_flush_news(a, f);
 		if (end)
 			break;
 	}

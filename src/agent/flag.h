@@ -16,8 +16,6 @@
 
 #include "agent/agent.h"
 
-#define FLAG_OWN_WINDOW 256 /* questions under way: each may hold a descriptor in the queue */
-
 /* DIRTY_ bits: what flag_flush() must do. */
 void flag_mark(struct agent *a, struct flag *f, unsigned dirty);
 void flag_set_state(struct agent *a, struct flag *f, enum state s);

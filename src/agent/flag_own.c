@@ -121,4 +121,6 @@ void flag_own_answer(struct agent *a, const struct exec_result *answer)
 	free(job.from);
 	free(job.folder);
 	free(job.to);
+	if (a->status_waits && !a->own_n)
+		board_status_flush(a, false);
 }

@@ -43,7 +43,6 @@
 #define EXECUTOR_FD 3
 #define CONTROL_FD  4
 #define STATE_FD    5
-#define FD_RESERVE  256 /* descriptors kept for everything that is not a flag */
 
 static void on_config(struct agent *a, const struct exec_config *m, int fd)
 {
@@ -151,7 +150,7 @@ static void use_descriptors(struct agent *a)
 	limit.rlim_cur = limit.rlim_max;
 	if (setrlimit(RLIMIT_NOFILE, &limit) < 0)
 		log_fatal(EX_OSERR, "RLIMIT_NOFILE: %s", strerror(errno));
-	a->fd_budget = limit.rlim_cur > 2 * FD_RESERVE ? limit.rlim_cur - FD_RESERVE : FD_RESERVE;
+	a->fd_limit = limit.rlim_cur;
 }
 
 /* Two agents never overlap. */

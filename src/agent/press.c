@@ -110,7 +110,7 @@ void press_note(struct agent *a, struct flag *f, const char *fmt, ...)
 			l->note = NULL;
 		va_end(ap);
 	}
-	flag_mark(a, f, DIRTY_CONTENT | DIRTY_ROW);
+	flag_mark(a, f, DIRTY_CONTENT | DIRTY_ROW | DIRTY_NEWS);
 }
 
 /* --- timers of states --- */

@@ -56,13 +56,13 @@ void press_neighbours(struct agent *a, struct live *l)
 			b++)
 			for (uint32_t i = 0; i < board_view(a, b)->n_actions; i++)
 				flag_mark(a, &a->flags[board_view(a, b)->first_action + i],
-					DIRTY_NAME | DIRTY_CONTENT);
+					DIRTY_NAME | DIRTY_CONTENT | DIRTY_NEWS);
 	}
 	if (l->names.locks)
 		for (size_t i = 0; i < a->n_flags; i++)
 			if (share_a_lock(view_str(a->view, flag_press(a, &a->flags[i])->locks),
 				    l->names.locks))
-				flag_mark(a, &a->flags[i], DIRTY_NAME | DIRTY_CONTENT);
+				flag_mark(a, &a->flags[i], DIRTY_NAME | DIRTY_CONTENT | DIRTY_NEWS);
 }
 
 void press_say_blocker(struct agent *a, struct flag *f, const struct live *by, const char *before)

@@ -58,6 +58,7 @@ static void new_arrays(struct agent *a, struct view *v, uint64_t generation)
 		a->flags[i].shown_step = STEP_NONE;
 	}
 	find_index(a);
+	agent_budget(a);
 }
 
 static void carry_bases(struct agent *a, struct before *o)
@@ -108,7 +109,8 @@ static void carry_flag(struct agent *a, struct before *o, uint32_t old, struct f
 	if (fresh)
 		f->fd_write = false;
 	o->flag_map[old] = (uint32_t)(f - a->flags);
-	flag_mark(a, f, DIRTY_NAME | DIRTY_CONTENT | DIRTY_ROW | (was.dirty & DIRTY_RUN));
+	flag_mark(a, f,
+		DIRTY_NAME | DIRTY_CONTENT | DIRTY_ROW | (was.dirty & (DIRTY_RUN | DIRTY_NEWS)));
 }
 
 /* The name that the old flag bears in its directory, by the old view. */

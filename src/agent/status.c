@@ -110,10 +110,15 @@ static void status_write(struct agent *a, struct board *b)
 
 void board_status_flush(struct agent *a, bool all)
 {
+	a->status_waits = false;
 	for (size_t i = 0; i < a->n_boards; i++) {
 		struct board *b = &a->boards[i];
 		if (!(b->status_dirty || all) || !b->usable || b->released)
 			continue;
+		if (a->own_n >= a->own_window) { /* until the answers have come */
+			a->status_waits = true;
+			return;
+		}
 		b->status_dirty = false;
 		status_write(a, b);
 	}

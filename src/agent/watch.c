@@ -293,6 +293,8 @@ static int feed_start(struct agent *a, struct feed *f)
 	return channel_send(a->executor, &m, sizeof(m), fds, 2);
 }
 
+static int on_later(sd_event_source *s, uint64_t usec, void *userdata);
+
 static void watch_start(struct watch *w)
 {
 	struct agent *a = w->agent;
@@ -310,8 +312,12 @@ static void watch_start(struct watch *w)
 		w->next = f;
 		r = feed_start(a, f);
 	}
-	if (r < 0)
-		log_fatal(71, "no watcher can be started: %s", strerror(-r));
+	if (r < 0) {
+		log_limited(&a->watch_limit, "no watcher can be started now: %s", strerror(-r));
+		w->next = feed_free(w->next);
+		w->wanted = true;
+		agent_timer(a, &w->later, w->started_at + BETWEEN_WATCHERS, on_later, w);
+	}
 	agent_timer(a, &w->poll, now_boottime() + POLL_EVERY, on_poll, w);
 }
 

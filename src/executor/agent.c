@@ -82,6 +82,8 @@ void agent_send(struct executor *x, void *message, size_t size, const int *fds, 
 	if (!x->agent.channel)
 		return;
 	r = channel_send(x->agent.channel, message, size, fds, n_fds);
+	if (n_fds > 0 && (r == -EMFILE || r == -ETOOMANYREFS)) /* most messages may come without */
+		r = channel_send(x->agent.channel, message, size, NULL, 0);
 	if (r < 0 && r != -EPIPE) { /* its end comes by the channel */
 		log_error("can't send to the agent: %s", strerror(-r));
 		kill_agent(x);

@@ -179,6 +179,18 @@ static int load(struct executor *x, struct config **ret)
 	return config_load(&o, ret);
 }
 
+/* Each takes a descriptor here and two in the agent, which has flags to keep some for, too. */
+static void limit_runs(const struct executor *x, struct settings *s)
+{
+	rlim_t most = x->nofile.rlim_max / 8;
+
+	if (most == 0 || s->max_runs <= most)
+		return;
+	log_info("max-runs is %llu, not %u: there are %llu descriptors (LimitNOFILE=)",
+		(unsigned long long)most, s->max_runs, (unsigned long long)x->nofile.rlim_max);
+	s->max_runs = (uint32_t)most;
+}
+
 static int enter(struct executor *x, struct config *c, bool by_hand)
 {
 	struct generation *g = generation_new(x->reload.last + 1, c);
@@ -213,6 +225,7 @@ int reload_now(struct executor *x, bool by_hand)
 	r = load(x, &c);
 	if (r == 0) {
 		log_problems(c);
+		limit_runs(x, &c->settings);
 		r = enter(x, c, by_hand);
 		if (r < 0)
 			config_free(c);

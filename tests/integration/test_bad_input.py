@@ -289,6 +289,108 @@ def test_odd_progress(inst):
     inst.wait_state("Apache", "Restart", "Done")
 
 
+# --- limits ---
+
+def test_few_descriptors(inst):
+    """More flags than flagman may hold descriptors: known by inode and birth time instead."""
+    for n in range(60):
+        inst.define(f"App{n}", QUIT.format(f"Go{n}") + QUIT.format(f"No{n}"), group=QUICK)
+    inst.wrapper = ["/usr/bin/prlimit", "--nofile=80"]
+    inst.start()
+    inst.wait_state("App59", "Go59", "")
+    for n in (0, 30, 59):
+        inst.press_delete(f"App{n}", f"Go{n}")
+        inst.wait_ran(f"Go{n}", 1)
+        inst.wait_state(f"App{n}", f"Go{n}", "Done")
+    path = inst.path_of("App5", "Go5")
+    inst.by("alice", lambda: os.rename(path, path.with_name("Elsewhere.txt")))
+    inst.wait_state("App5", "Go5", "")
+    inst.press_move("App7", "Go7")
+    inst.wait_ran("Go7", 1)
+
+
+def prlimit(inst, limit):
+    inst.wrapper = ["/usr/bin/prlimit", f"--nofile={limit}"]
+
+
+@pytest.mark.parametrize("limit", [48, 64, 100, 200])
+def test_descriptors_run_out_nowhere(inst, limit):
+    """Presses of each kind, on flags with a descriptor and without, and over a restart."""
+    for n in range(60):
+        inst.define(f"App{n}", QUIT.format(f"Go{n}") + QUIT.format(f"No{n}") + "  drop: "
+                    "{folder: In, accept: ['*.war'], settle: 0, after: delete}\n", group=QUICK)
+    prlimit(inst, limit)
+    inst.start()
+    for turn in range(3):
+        inst.wait_state("App59", "No59", "")
+        for n in range(turn, 60, 20):
+            inst.press_delete(f"App{n}", f"Go{n}")
+            inst.press_move(f"App{n + 5}", f"Go{n + 5}")
+            inst.drop(f"App{n + 10}", "In", "shop.war", "content")
+            inst.wait_ran(f"Go{n}", 1)
+            inst.wait_ran(f"Go{n + 5}", 1)
+            inst.wait_ran(f"No{n + 10}", 1)
+        inst.restart()
+    for n in range(60):
+        wait_for(lambda n=n: len(inst.flags(f"App{n}")) == 2, f"the flags of App{n}",
+                 dump=inst.dump)
+        wait_for((inst.share / f"App{n}" / "Status.txt").exists, "Status.txt", dump=inst.dump)
+    assert "Too many" not in inst.log(), inst.log()
+
+
+def test_all_at_once_with_few_descriptors(inst):
+    """As many run as there are descriptors for, the others wait; none is lost."""
+    count = 40
+    for n in range(count):
+        inst.define(f"App{n}", f"- name: Go\n  command: %ACT% Go{n} 'sleep 0.1'\n", group=QUICK)
+    prlimit(inst, 100)
+    inst.start()
+    inst.wait_state(f"App{count - 1}", "Go", "")
+    for n in range(count):
+        inst.press_delete(f"App{n}", "Go")
+    for n in range(count):
+        inst.wait_ran(f"Go{n}", 1)
+        inst.wait_state(f"App{n}", "Go", "Done")
+    assert "Too many" not in inst.log(), inst.log()
+
+
+@pytest.mark.parametrize("hold", ["0", "300ms"])
+def test_a_move_without_a_descriptor_is_one_press(inst, hold):
+    """It is missing, and it lies in Run: not two presses, of which one calls off the other."""
+    for n in range(40):
+        inst.define(f"App{n}", QUIT.format(f"Go{n}") + QUIT.format(f"No{n}"),
+                    group=f"hold: {hold}\ncooldown: 0")
+    prlimit(inst, 64)
+    inst.start()
+    inst.wait_state("App39", "No39", "")
+    for n in range(0, 40, 13):
+        inst.press_move(f"App{n}", f"Go{n}")
+        inst.wait_ran(f"Go{n}", 1)
+        inst.wait_state(f"App{n}", f"Go{n}", "Done")
+        assert os.listdir(inst.share / f"App{n}" / "Run") == []
+        assert inst.ran(f"Go{n}")[0].trigger == "move"
+
+
+def test_many_files_that_are_not_accepted(inst):
+    """Each has its note, however few descriptors there are for making them."""
+    apache(inst, actions="- name: Restart\n  command: %ACT% Restart 'exit 0'\n"
+                         "  drop: {folder: In, accept: ['*.war'], settle: 0}\n")
+    inst.stop()
+    prlimit(inst, 64)
+    for n in range(50):
+        inst.drop("Apache", "In", f"letter{n}.doc", "x")
+    inst.start()
+    wait_for(lambda: len(os.listdir(inst.share / "Apache" / "In")) == 100, "all have a note",
+             dump=inst.dump)
+    assert "Too many" not in inst.log(), inst.log()
+
+
+def test_hundreds_of_clients_with_few_descriptors(inst):
+    prlimit(inst, 80)
+    test_clients_that_say_nothing(inst)
+    assert "Too many" not in inst.log(), inst.log()
+
+
 # --- in Run, and beside a drop folder ---
 
 @pytest.mark.parametrize("kind", ["fifo", "symlink", "directory", "socket", "device"])

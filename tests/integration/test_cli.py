@@ -166,6 +166,56 @@ def test_log_follow(inst):
         assert follower.wait(20) == 0
 
 
+class Follower:
+    """flagman status --follow, line by line."""
+
+    def __init__(self, inst, *arguments):
+        self.inst = inst
+        self.path = inst.root / "followed"
+        self.process = subprocess.Popen(
+            [str(inst.bin / "flagman"), "--run-dir", str(inst.run), "status", "--follow",
+             *arguments], stdout=open(self.path, "wb"), stdin=subprocess.DEVNULL,
+            env={"ASAN_OPTIONS": "detect_leaks=0"})
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *what):
+        self.process.terminate()
+        assert self.process.wait(20) in (0, 69)
+
+    def lines(self):
+        return self.path.read_text(encoding="utf-8").splitlines()
+
+    def wait_states(self, action, states):
+        """Until the records of ACTION have had STATES, and no others."""
+        def seen():
+            found = [r["state"] for r in map(json.loads, self.lines()) if r["action"] == action]
+            return [s for n, s in enumerate(found) if n == 0 or found[n - 1] != s] == states
+        wait_for(seen, f"{action} is {states}",
+                 dump=lambda: "\n".join(self.lines()) + self.inst.dump())
+
+
+def test_status_follow(inst):
+    """Each change is told, with the flag's new name."""
+    apache(inst)
+    with Follower(inst, "--json") as follower:
+        follower.wait_states("Stop", ["ready"])
+        inst.press_delete("Apache", "Restart")
+        follower.wait_states("Restart", ["ready", "running"])
+        follower.wait_states("Stop", ["ready", "blocked"])
+        finish(inst)
+        follower.wait_states("Restart", ["ready", "running", "done"])
+        follower.wait_states("Stop", ["ready", "blocked", "ready"])
+        names = [json.loads(line)["file-name"] for line in follower.lines()]
+        for name in ("Restart.txt", "Restart [Running].txt", "Restart [Done].txt",
+                     "Stop [Blocked].txt"):
+            assert name in names
+        inst.define("Apache", QUIT.format("Restart", "exit 0") + QUIT.format("Stop", "exit 0")
+                    + QUIT.format("New", "exit 0"), group=QUICK)
+        follower.wait_states("New", ["ready"])
+
+
 def test_reload(inst):
     apache(inst)
     inst.define("Later", QUIT.format("Go", "exit 0"))

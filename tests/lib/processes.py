@@ -98,16 +98,19 @@ def reap():
 def end_all(spare=(), grace=10):
     """Kills every descendant of this process but the trees of SPARE; returns those it killed.
 
-    Killing makes orphans, which become our children: so again, until nothing is left.
+    Killing makes orphans, which become our children: so again, until nothing is left.  Who is
+    handed over just now may be seen on neither side: so nothing must be left twice.
     """
     killed = set()
+    looks = 0
     end = time.monotonic() + grace
     while True:
         keep = set(spare)
         for pid in spare:
             keep.update(descendants(pid))
         left = [pid for pid in descendants(os.getpid()) if pid not in keep and alive(pid)]
-        if not left:
+        looks = 0 if left else looks + 1
+        if looks == 2:
             break
         if time.monotonic() > end:
             raise AssertionError("could not be killed:\n" + describe(left))
