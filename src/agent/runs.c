@@ -147,7 +147,7 @@ static void look_at_status(struct live *l)
 		snprintf(l->progress, sizeof(l->progress), "%.*s", (int)sizeof(st.text) - 1,
 			st.text);
 		l->content_at = now;
-		flag_mark(a, f, DIRTY_CONTENT);
+		flag_mark(a, f, DIRTY_CONTENT | DIRTY_NEWS);
 	} else {
 		due = l->content_at + every;
 	}

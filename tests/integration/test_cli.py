@@ -119,7 +119,7 @@ def test_log_and_history(inst):
     assert "exit status 2" in inst.cli("history", check=0).stdout
 
 
-def test_status_follow(inst):
+def test_status_follow_of_progress(inst):
     """Each change of each action is a record, once."""
     apache(inst, group="hold: 200ms\ncooldown: 0")
     with subprocess.Popen([str(inst.bin / "flagman"), "--run-dir", str(inst.run), "status",
