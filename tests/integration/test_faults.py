@@ -14,6 +14,7 @@ import time
 import pytest
 from boards import QUICK, apache, finish, several
 from lib import processes
+from lib.instance import LIB
 from lib.waiting import wait_for
 
 ROLES = ("agent", "watcher", "executor")
@@ -535,3 +536,31 @@ def test_the_data_base_is_lost(inst):
     inst.press_delete("Apache", "Restart")
     inst.wait_ran("Restart", 2)
     finish(inst)
+
+
+# --- out of watches ---
+
+@pytest.mark.root
+def test_out_of_watches(inst):
+    """What the kernel does not watch is polled; the log says it, and so does doctor.
+
+    Nine directories: the share, the objects', their Runs.
+    """
+    inst.wrapper = [str(LIB / "few-watches"), "3"]
+    several(inst, 4)
+    for n in range(4):
+        inst.press_delete(f"App{n}", "Restart")
+        inst.wait_ran(f"Restart{n}", 1)
+        inst.wait_state(f"App{n}", "Restart", "Done")
+    inst.press_move("App3", "Restart")
+    inst.wait_ran("Restart3", 2)
+    lines = re.findall(r".*cannot be watched.*", inst.log())
+    assert len(lines) == 1, lines
+    assert re.search(r"App\d: cannot be watched: No space left on device "
+                     r"\(fs\.inotify\.max_user_watches is reached\): it is polled", lines[0])
+    done = inst.cli("--conf-dir", str(inst.conf), "doctor", "--json", check=1)
+    found = [(f["message"], f["advice"]) for f in json.loads(done.stdout)["findings"]
+             if f["area"] == "limits"]
+    assert found == [("6 directories could not be watched",
+                      "raise fs.inotify.max_user_watches with sysctl(8), and put it into "
+                      "/etc/sysctl.d/flagman.conf")]
