@@ -169,8 +169,8 @@ class Instance:
             **self.environment,
         }
         command = ["/usr/bin/setpriv", "--pdeathsig", "KILL", *self.wrapper,
-                   str(self.bin / "flagmand"), "--conf-dir", str(self.conf), "--state-dir", str(self.state),
-                   "--run-dir", str(self.run)]
+                   str(self.bin / "flagmand"), "--conf-dir", str(self.conf),
+                   "--state-dir", str(self.state), "--run-dir", str(self.run)]
         if self.people.root:
             command += ["--user", self.people.agent]
         command += self.arguments
