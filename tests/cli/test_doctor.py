@@ -11,6 +11,7 @@ import subprocess
 import pytest
 
 from fake_agent import EX_NOPERM, HEALTH, STATUS
+from network_mount import network_mount
 from snippets import GROUP, PRESSER, ROOT, shipped, snippet
 
 
@@ -209,6 +210,30 @@ def test_share_that_everybody_may_write(patient):
     patient.prepare().share.chmod(0o777)
     findings, _ = patient.look()
     assert any(str(patient.share) in message for _, message, _ in findings), findings
+
+
+@pytest.mark.root
+def test_directory_on_a_network(patient):
+    patient.prepare()
+    with network_mount(patient.share):
+        findings, _ = patient.look()
+    assert ("directory",
+            f"{patient.share} is on FUSE: what other machines do there is not seen here",
+            "run flagman on the machine that has the disk, and smbd beside it") in findings
+
+
+@pytest.mark.root
+def test_directory_that_is_mounted_read_only(patient):
+    patient.prepare()
+    share = str(patient.share)
+    subprocess.run(["mount", "--bind", share, share], check=True)
+    try:
+        subprocess.run(["mount", "-o", "remount,bind,ro", share], check=True)
+        assert patient.only() == (
+            "directory", f"{share} is mounted read-only, so no flag can change",
+            "remount it read-write")
+    finally:
+        subprocess.run(["umount", "--lazy", share], check=True)
 
 
 @pytest.mark.root

@@ -5,6 +5,7 @@ A test that can't run fails: nothing here is ever left out quietly.  Tests marke
 several users and are not collected for an ordinary user; those marked `ordinary` are not for root.
 """
 
+import dataclasses
 import os
 import shutil
 import sys
@@ -126,6 +127,19 @@ def inst(test_dir, people, bin_dir, ended):
     instance.close()
     complaints = instance.complaints()
     assert not complaints, "\n".join(complaints)
+
+
+@pytest.fixture
+def theirs(inst, people):
+    """An instance that an ordinary user runs: alice, where the tests are root's."""
+    if people.root:
+        inst.people = dataclasses.replace(people, root=False)
+        for path in (inst.root, inst.etc, inst.conf, inst.state, inst.run, inst.share):
+            shutil.chown(path, people.alice, people.group)
+        inst.wrapper = ["setpriv", f"--reuid={people.alice}", f"--regid={people.alice}",
+                        "--init-groups", "--pdeathsig", "KILL"]
+    yield inst
+    inst.people = people
 
 
 @pytest.fixture

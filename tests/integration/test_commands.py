@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """What a command finds itself in: ids, capabilities, environment, descriptors, signals, limits."""
 
-import dataclasses
 import os
 import pwd
 import re
@@ -328,18 +327,6 @@ def test_the_other_verbs_of_a_service(services, verb):
 
 
 # --- sudo ---
-
-@pytest.fixture
-def theirs(inst, people):
-    """An instance of an ordinary user's own, alice's; its commands may be the runner's."""
-    inst.people = dataclasses.replace(people, root=False)
-    for path in (inst.root, inst.etc, inst.conf, inst.state, inst.run, inst.share):
-        shutil.chown(path, people.alice, people.group)
-    inst.wrapper = ["setpriv", f"--reuid={people.alice}", f"--regid={people.alice}",
-                    "--init-groups", "--pdeathsig", "KILL"]
-    yield inst
-    inst.people = people
-
 
 @pytest.fixture
 def sudo_rules(theirs):

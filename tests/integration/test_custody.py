@@ -2,7 +2,6 @@
 """Payloads: when they are taken, who can read them, and that nothing of anybody's is lost."""
 
 import os
-import re
 import stat
 
 import pytest
@@ -377,9 +376,10 @@ def test_a_payload_outlives_a_restart(inst):
     inst.stop()
     inst.drop("App", "In", "shop.war", b"content")
     inst.start()
-    inst.wait_state("App", "Deploy", re.compile("Done|Not run"))
-    assert (inst.share / "App" / "In" / "shop.war").exists() or returned(inst).exists() or (
-        inst.out / "got").exists()
+    inst.wait_state("App", "Deploy", "Done")
+    inst.wait_ran("Deploy", 1)
+    assert (inst.out / "got").read_bytes() == b"content"
+    wait_for(lambda: returned(inst).read_bytes() == b"content", "it is returned", dump=inst.dump)
 
 
 @pytest.mark.parametrize("role", ["agent", "executor"])

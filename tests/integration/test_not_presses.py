@@ -3,6 +3,7 @@
 
 import contextlib
 import os
+import stat
 import subprocess
 import time
 
@@ -390,37 +391,78 @@ def test_a_folder_or_link_in_run_is_no_press(board, path):
 
 # --- what stands in a flag's place ---
 
-def test_a_directory_in_the_flags_place(board, path):
+def put_aside(inst, make, who="alice"):
+    """MAKE(path) where the flag was: it is kept beside the flag, and is no press.  Its path now."""
+    path = inst.path_of("Apache", "Restart")
+    aside = path.with_name("Restart (put aside).txt")
+
     def swap():
         os.unlink(path)
-        os.mkdir(path)
-    board.by("alice", swap)
-    wait_for(path.is_file, "the flag is a file again", dump=board.dump)
-    was_no_press(board)
+        make(path)
+    mark = inst.mark()
+    inst.by(who, swap)
+    wait_for(lambda: os.path.lexists(aside), "it is put aside", dump=inst.dump)
+    inst.wait_log(r"Restart\.txt was not flagman's: put aside as Restart \(put aside\)\.txt", mark)
+    wait_for(lambda: path.is_file() and not path.is_symlink(), "the flag is a file again",
+             dump=inst.dump)
+    was_no_press(inst)
+    return aside
 
 
-def test_a_symlink_in_the_flags_place(board, path, test_dir):
+def test_a_directory_in_the_flags_place(board):
+    def make(path):
+        ready = path.with_name("ready")
+        os.mkdir(ready)
+        (ready / "theirs.txt").write_text("theirs\n")
+        os.rename(ready, path)
+    assert (put_aside(board, make) / "theirs.txt").read_text() == "theirs\n"
+
+
+def test_a_symlink_in_the_flags_place(board, test_dir):
     target = test_dir / "target"
     target.write_text("untouched\n")
     target.chmod(0o666)
-
-    def swap():
-        os.unlink(path)
-        os.symlink(target, path)
-    board.by("alice", swap)
-    wait_for(lambda: path.is_file() and not path.is_symlink(), "the flag is a file again",
-             dump=board.dump)
-    was_no_press(board)
+    before = target.stat()
+    aside = put_aside(board, lambda path: os.symlink(target, path))
+    assert os.readlink(aside) == str(target)
+    assert target.stat() == before
     assert target.read_text() == "untouched\n"
 
 
-def test_a_fifo_in_the_flags_place(board, path):
-    def swap():
-        os.unlink(path)
-        os.mkfifo(path)
-    board.by("alice", swap)
-    wait_for(path.is_file, "the flag is a file again", dump=board.dump)
-    was_no_press(board)
+def test_a_fifo_in_the_flags_place(board):
+    assert put_aside(board, os.mkfifo).is_fifo()
+
+
+def test_a_file_in_the_flags_place(board):
+    def make(path):
+        path.with_name("ready").write_text("mine\n")
+        os.rename(path.with_name("ready"), path)
+    assert put_aside(board, make).read_text() == "mine\n"
+
+
+def test_a_hard_link_in_the_flags_place(board):
+    """Of somebody else's file that anybody may write: protected_hardlinks allows that link."""
+    victim = board.share / "victim"
+    victim.write_text("untouched\n")
+    victim.chmod(0o666)
+    before = victim.stat()
+    aside = put_aside(board, lambda path: os.link(victim, path))
+    after = victim.stat()
+    assert aside.stat().st_ino == before.st_ino
+    assert (victim.read_text(), after.st_uid, after.st_gid, after.st_mode, after.st_nlink) == (
+        "untouched\n", before.st_uid, before.st_gid, before.st_mode, 2)
+
+
+def test_a_socket_in_the_flags_place(board):
+    assert put_aside(board, lambda path: os.mknod(path, stat.S_IFSOCK | 0o666)).is_socket()
+
+
+@pytest.mark.root
+def test_a_device_in_the_flags_place(board):
+    """/dev/zero: who read it would never end."""
+    device = os.makedev(1, 5)
+    aside = put_aside(board, lambda path: os.mknod(path, stat.S_IFCHR | 0o666, device), who=None)
+    assert aside.is_char_device() and aside.stat().st_rdev == device
 
 
 @pytest.mark.parametrize("name", [b"new\nline.txt", b"\x1b[31mred.txt", b"\xff\xfe.txt",
