@@ -197,7 +197,11 @@ static void watch_failure(struct feed *f, const struct watch_record *r)
 	if (r->number >= f->n)
 		log_panic("the watcher speaks of directory %u of %u", r->number, f->n);
 	f->failed++;
-	if (f->boards[r->number] >= BOARD_GONE || !a->boards[f->boards[r->number]].usable)
+	if (f->boards[r->number] >= BOARD_GONE)
+		return;
+	/* What is not there is not missed; before the start nobody knows yet what is. */
+	if (a->started ? !a->boards[f->boards[r->number]].usable
+		       : r->error == ENOENT || r->error == ENOTDIR || r->error == ELOOP)
 		return;
 	log_limited(&a->watch_limit, "%s: cannot be watched: %s%s",
 		board_path(a, &a->boards[f->boards[r->number]], path, sizeof(path)),
