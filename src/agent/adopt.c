@@ -256,6 +256,7 @@ void adopt_scan(struct agent *a)
 	for (size_t i = 0; i < a->n_flags; i++) {
 		free(ad->rows[i].note);
 		free(ad->rows[i].shown);
+		free(ad->rows[i].replaced);
 	}
 	free(ad->rows);
 	free(ad->dead);

@@ -86,6 +86,23 @@ static void look_for_renamed(struct agent *a, struct board *b, int dirfd)
 		closedir(d);
 }
 
+/* The name under which something stands that is not the flag: it was shown so, or as blocked, or
+ * with its per cent.  NULL: there is none. */
+static char *find_replaced(struct agent *a, struct flag *f, const struct row *row, int dirfd)
+{
+	char name[FLAG_NAME_MAX];
+	struct file_info info;
+	unsigned steps = row->state == STATE_RUNNING ? 11 : 0;
+
+	for (unsigned i = 0; i < 2 + steps; i++) {
+		enum state s = i == 1 ? STATE_BLOCKED : row->state;
+		flag_name(a, f, s, i < 2 ? STEP_NONE : (uint8_t)(i - 2), name);
+		if (file_info_at(dirfd, name, &info) == 0 && !file_id_equal(&info.id, &row->id))
+			return adopt_copy(name);
+	}
+	return NULL;
+}
+
 static void find_present(struct agent *a, struct board *b, int dirfd)
 {
 	const struct view_board *v = board_view(a, b);
@@ -104,8 +121,9 @@ static void find_present(struct agent *a, struct board *b, int dirfd)
 		flag_name(a, f, rows[i].state, STEP_NONE, name);
 		if (file_info_at(dirfd, name, &info) == 0 && file_id_equal(&info.id, &rows[i].id))
 			rows[i].found = FOUND_PRESENT;
-		else
-			missing = true;
+		else /* seen before strays are removed: one of them may be what an editor made */
+			rows[i].replaced = find_replaced(a, f, &rows[i], dirfd);
+		missing |= rows[i].found != FOUND_PRESENT;
 	}
 	if (missing)
 		look_for_renamed(a, b, dirfd);
@@ -127,6 +145,8 @@ static void find_staged(struct agent *a, struct board *b)
 			rows[i].found = FOUND_STAGED;
 		else if (adopt_is_taken(a, b, &rows[i].token))
 			rows[i].found = FOUND_TAKEN;
+		else if (rows[i].replaced)
+			rows[i].found = FOUND_REPLACED;
 	}
 }
 
@@ -210,6 +230,28 @@ static void apply_keep(struct agent *a, struct flag *f, struct row *row, int dir
 		flag_mark(a, f, DIRTY_NAME | DIRTY_CONTENT | DIRTY_ROW);
 }
 
+/* As look_replaced() does it.  Under the name that the fresh flag takes, flag_flush() puts right
+ * what stands there: it can tell a copy. */
+static void put_right(struct agent *a, struct flag *f, const struct row *row, int dirfd)
+{
+	const struct view_board *v = board_view(a, flag_board(a, f));
+	const char *object = board_object(a, flag_board(a, f));
+	char next[FLAG_NAME_MAX];
+	struct file_info info;
+
+	log_info("%s: %s was replaced by another file: put right", object, row->replaced);
+	flag_name(a, f, flag_display(a, f, NULL), STEP_NONE, next);
+	if (strcmp(next, row->replaced) == 0 || file_info_at(dirfd, row->replaced, &info) < 0)
+		return;
+	for (uint32_t i = 0; i < v->n_actions; i++)
+		if (file_id_equal(&info.id, &a->adoption->rows[v->first_action + i].id))
+			return; /* another flag, which goes back to its own place */
+	int r = flag_put_aside(dirfd, row->replaced, -1);
+	if (r < 0)
+		log_warning(
+			"%s: %s stands in a flag's place: %s", object, row->replaced, strerror(-r));
+}
+
 static void apply_row(struct agent *a, struct flag *f, struct row *row, const struct facts *facts,
 	struct claim *c, int dirfd)
 {
@@ -240,6 +282,8 @@ static void apply_row(struct agent *a, struct flag *f, struct row *row, const st
 		press_arm(a, f);
 	}
 	if (v == VERDICT_FRESH) {
+		if (facts->found == FOUND_REPLACED)
+			put_right(a, f, row, dirfd);
 		if (row->known && facts->found == FOUND_ABSENT)
 			log_info("%s/%s: it was missing: put back",
 				board_object(a, flag_board(a, f)), flag_action_name(a, f));

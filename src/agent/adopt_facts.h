@@ -23,6 +23,7 @@ struct row {
 	int64_t pressed; /* us since 1970: when its directory (or Run) was last changed */
 	uint64_t run;
 	char *note, *shown; /* owned; shown: its name now, where it is not what it should be */
+	char *replaced;     /* owned; its name, under which another file stands */
 	bool known, same_boot, resolved;
 	bool present; /* on its board, though it may be FOUND_TAKEN as well: a copy in Run */
 	uint8_t state;

@@ -22,6 +22,8 @@ enum verdict verdict_of(const struct facts *f)
 	 * took back */
 	if (f->claimed)
 		return claimed(f);
+	if (f->found == FOUND_REPLACED)
+		return VERDICT_FRESH;
 	if (f->found == FOUND_PRESENT)
 		return VERDICT_KEEP;
 	if (f->found == FOUND_STAGED)

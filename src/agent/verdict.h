@@ -12,11 +12,12 @@
 #include <stdbool.h>
 
 enum found {
-	FOUND_PRESENT, /* on its board, the row matches */
-	FOUND_TAKEN,   /* in Run, or in .flagman/<token> */
-	FOUND_STAGED,  /* in staging: it was never shown, or it is hidden */
-	FOUND_ABSENT,  /* a row, and no file */
-	FOUND_UNKNOWN, /* no row, or a file that is not the row's */
+	FOUND_PRESENT,  /* on its board, the row matches */
+	FOUND_TAKEN,    /* in Run, or in .flagman/<token> */
+	FOUND_STAGED,   /* in staging: it was never shown, or it is hidden */
+	FOUND_ABSENT,   /* a row, and no file */
+	FOUND_REPLACED, /* another file stands under its name: an editor saved it */
+	FOUND_UNKNOWN,  /* no row, or a file that is not the row's */
 };
 
 struct facts {

@@ -79,6 +79,14 @@ static const struct row rows[] = {
 			.directory_changed = true,
 			.absent_of_object = 1},
 		VERDICT_FRESH},
+	{"another file bears its name: an editor",
+		{.found = FOUND_REPLACED,
+			.same_boot = true,
+			.agent_restarted = true,
+			.missed_run = true},
+		VERDICT_FRESH},
+	{"another file bears its name, and it was served",
+		{.found = FOUND_REPLACED, CLAIMED(CLAIM_RUNNING)}, VERDICT_ADOPT},
 	{"staged: it was never shown", {.found = FOUND_STAGED, .missed_run = true}, VERDICT_FRESH},
 	{"no row", {.found = FOUND_UNKNOWN, .agent_restarted = true}, VERDICT_FRESH},
 };
@@ -97,7 +105,7 @@ static void test_never_twice(void **state)
 {
 	(void)state;
 	for (unsigned bits = 0; bits < 1U << 6; bits++)
-		for (int found = FOUND_PRESENT; found <= FOUND_ABSENT; found++)
+		for (int found = FOUND_PRESENT; found <= FOUND_REPLACED; found++)
 			for (int claim = 0; claim <= CLAIM_INTERRUPTED; claim++) {
 				struct facts f = {
 					.found = (enum found)found,
@@ -111,7 +119,7 @@ static void test_never_twice(void **state)
 				};
 				enum verdict v = verdict_of(&f);
 				if (f.claimed || f.found == FOUND_PRESENT ||
-					f.found == FOUND_STAGED) {
+					f.found == FOUND_STAGED || f.found == FOUND_REPLACED) {
 					assert_int_not_equal(v, VERDICT_RUN);
 					assert_int_not_equal(v, VERDICT_PRESS);
 				}

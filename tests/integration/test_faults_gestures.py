@@ -1,0 +1,103 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Gestures while the agent, or the whole service, is down mean what they mean to a living flag."""
+
+import contextlib
+import os
+import signal
+
+import pytest
+from boards import QUICK, apache
+from lib.waiting import wait_for
+
+
+@contextlib.contextmanager
+def no_agent(inst):
+    """What happens below is seen by the next agent only, under a living executor."""
+    agent = inst.pids("agent")
+    for pid in agent:
+        os.kill(pid, signal.SIGSTOP)
+    yield
+    for pid in agent:
+        os.kill(pid, signal.SIGKILL)
+    wait_for(lambda: inst.pids("agent") and not set(inst.pids("agent")) & set(agent),
+             "another agent is there", dump=inst.dump)
+
+
+@contextlib.contextmanager
+def no_service(inst):
+    inst.stop()
+    yield
+    inst.start()
+
+
+DOWN = pytest.mark.parametrize("down, keys", [
+    (no_agent, "cooldown: 0\nhold: 200ms"),
+    (no_service, "cooldown: 0\nhold: 200ms\nmissed: run"),
+], ids=["agent", "service"])
+
+
+def save(path, text):
+    """As an editor does it: a new file over the old one."""
+    new = path.with_name("new")
+    new.write_text(text, encoding="utf-8")
+    new.rename(path)
+
+
+# --- an editor ---
+
+@DOWN
+@pytest.mark.parametrize("content", ["mine\n", ""])
+def test_a_flag_was_replaced(inst, down, keys, content):
+    apache(inst, group=keys)
+    path = inst.path_of("Apache", "Restart")
+    with down(inst):
+        inst.by("alice", lambda: save(path, content))
+    wait_for(lambda: "Apache: Restart" in inst.text("Apache", "Restart"), "a fresh flag",
+             dump=inst.dump)
+    inst.never_ran("Restart", seconds=0.6)
+    assert inst.state_of("Apache", "Restart") == ""
+    aside = path.with_name("Restart (put aside).txt")
+    assert aside.exists() == bool(content)
+    assert not content or aside.read_text(encoding="utf-8") == content
+    assert "Restart.txt was replaced by another file" in inst.log()
+
+
+@DOWN
+def test_a_flag_was_replaced_by_its_copy(inst, down, keys):
+    apache(inst, group=keys)
+    path = inst.path_of("Apache", "Restart")
+    text = path.read_bytes().decode()
+    with down(inst):
+        inst.by("alice", lambda: save(path, text))
+    wait_for(lambda: inst.wait_state("Apache", "Restart", "") is None, "it is there")
+    inst.never_ran("Restart", seconds=0.6)
+    wait_for(lambda: inst.board("Apache") == ["Restart.txt", "Run", "Start.txt", "Status.txt",
+                                              "Stop.txt"], "nothing else", dump=inst.dump)
+
+
+@DOWN
+def test_a_directory_stands_in_the_flags_place(inst, down, keys):
+    apache(inst, group=keys)
+    path = inst.path_of("Apache", "Restart")
+
+    def replace():
+        path.unlink()
+        path.mkdir()
+    with down(inst):
+        inst.by("alice", replace)
+    wait_for(lambda: path.is_file(), "the flag", dump=inst.dump)
+    inst.never_ran("Restart", seconds=0.6)
+
+
+def test_a_failed_flag_was_replaced(inst):
+    apache(inst, group=QUICK + "\nmissed: run")
+    inst.press_delete("Apache", "Restart")
+    inst.tell("Restart", "exit 3")
+    inst.wait_state("Apache", "Restart", "Failed")
+    path = inst.path_of("Apache", "Restart")
+    with no_service(inst):
+        inst.by("alice", lambda: save(path, "mine\n"))
+    wait_for(lambda: path.with_name("Restart [Failed] (put aside).txt").exists(), "put aside",
+             dump=inst.dump)
+    inst.wait_state("Apache", "Restart", "Failed")
+    inst.wait_ran("Restart", 1)
