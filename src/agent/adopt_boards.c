@@ -143,9 +143,13 @@ static void find_staged(struct agent *a, struct board *b)
 		snprintf(name, sizeof(name), "flag-%s", token_hex(&rows[i].token, hex));
 		if (file_info_at(staging, name, &info) == 0)
 			rows[i].found = FOUND_STAGED;
-		else if (adopt_is_taken(a, b, &rows[i].token))
+		else if (staging >= 0 && file_info_at(staging, hex, &info) == 0) {
+			const struct view_action *action = &a->view->actions[v->first_action + i];
 			rows[i].found = FOUND_TAKEN;
-		else if (rows[i].replaced)
+			/* one that failed is tried again under the token of the flag pressed */
+			rows[i].payload =
+				action->drop != VIEW_NONE && !file_id_equal(&info.id, &rows[i].id);
+		} else if (rows[i].replaced)
 			rows[i].found = FOUND_REPLACED;
 	}
 }
@@ -252,6 +256,38 @@ static void put_right(struct agent *a, struct flag *f, const struct row *row, in
 			"%s: %s stands in a flag's place: %s", object, row->replaced, strerror(-r));
 }
 
+static bool is_trigger(const struct agent *a, const struct flag *f, enum found found)
+{
+	unsigned bit = TRIGGER_BIT(found == FOUND_TAKEN ? TRIGGER_MOVE : TRIGGER_DELETE);
+
+	return (flag_press(a, f)->triggers & bit) != 0;
+}
+
+/* What was taken to staging for a flag is let go: it is pressed, or put back.  A payload stays. */
+static void drop_taken(struct agent *a, struct flag *f, const struct row *row)
+{
+	char hex[TOKEN_HEX + 1];
+
+	if (row->found == FOUND_TAKEN && !row->payload)
+		(void)unlinkat(board_base(a, flag_board(a, f))->staging_fd,
+			token_hex(&row->token, hex), 0);
+}
+
+/* Nothing was pressed, though the flag is gone: a fresh one, and its text may say why. */
+static void apply_fresh(struct agent *a, struct flag *f, const struct row *row,
+	const struct facts *facts, int dirfd)
+{
+	if (facts->found == FOUND_REPLACED)
+		put_right(a, f, row, dirfd);
+	else if (facts->found == FOUND_ABSENT || facts->found == FOUND_TAKEN)
+		log_info("%s/%s: it was missing: put back", board_object(a, flag_board(a, f)),
+			flag_action_name(a, f));
+	if (facts->no_trigger)
+		press_note(a, f, "%s it is not how it is pressed here.",
+			facts->found == FOUND_TAKEN ? "Moving" : "Deleting");
+	drop_taken(a, f, row);
+}
+
 static void apply_row(struct agent *a, struct flag *f, struct row *row, const struct facts *facts,
 	struct claim *c, int dirfd)
 {
@@ -282,11 +318,7 @@ static void apply_row(struct agent *a, struct flag *f, struct row *row, const st
 		press_arm(a, f);
 	}
 	if (v == VERDICT_FRESH) {
-		if (facts->found == FOUND_REPLACED)
-			put_right(a, f, row, dirfd);
-		if (row->known && facts->found == FOUND_ABSENT)
-			log_info("%s/%s: it was missing: put back",
-				board_object(a, flag_board(a, f)), flag_action_name(a, f));
+		apply_fresh(a, f, row, facts, dirfd);
 		return;
 	}
 	if (store_get_run_by_token(a->store, &row->token, &run) < 0) {
@@ -302,11 +334,8 @@ static void apply_row(struct agent *a, struct flag *f, struct row *row, const st
 		};
 	}
 	adopt_run(a, f, &run, v, c);
-	if (facts->found == FOUND_TAKEN && f->live && !f->live->run.payload) {
-		char hex[TOKEN_HEX + 1]; /* the run has it all; a payload stays */
-		(void)unlinkat(board_base(a, flag_board(a, f))->staging_fd,
-			token_hex(&row->token, hex), 0);
-	}
+	if (f->live && !f->live->run.payload)
+		drop_taken(a, f, row); /* the run has it all */
 	run_done(&run);
 	if (c)
 		c->used = true;
@@ -393,6 +422,8 @@ static void adopt_verdicts(
 			.directory_changed = changed,
 			.absent_of_object = row->resolved ? 2 : absent,
 			.missed_run = adopt_is_young(a, f, row->pressed),
+			.no_trigger = !row->payload && !is_trigger(a, f, row->found) &&
+				      (row->found == FOUND_ABSENT || row->found == FOUND_TAKEN),
 		};
 		if (!b->usable) { /* nothing can be told of its flags; they come with the directory
 				   */

@@ -25,6 +25,7 @@ struct row {
 	char *note, *shown; /* owned; shown: its name now, where it is not what it should be */
 	char *replaced;     /* owned; its name, under which another file stands */
 	bool known, same_boot, resolved;
+	bool payload; /* FOUND_TAKEN: .flagman/<token> is no flag */
 	bool present; /* on its board, though it may be FOUND_TAKEN as well: a copy in Run */
 	uint8_t state;
 	uint8_t found;
@@ -51,7 +52,6 @@ struct claim *adopt_claim_of(struct adoption *ad, const struct token *t);
 char *adopt_copy(const char *s);
 
 /* adopt_runs.c */
-bool adopt_is_taken(struct agent *a, struct board *b, const struct token *t);
 /* missed: run, and pressed less than missed-at-most ago. */
 bool adopt_is_young(const struct agent *a, const struct flag *f, int64_t pressed);
 /* RUN is moved from. */

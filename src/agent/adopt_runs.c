@@ -19,7 +19,7 @@
 #include <string.h>
 #include <unistd.h>
 
-bool adopt_is_taken(struct agent *a, struct board *b, const struct token *t)
+static bool is_taken(struct agent *a, struct board *b, const struct token *t)
 {
 	char hex[TOKEN_HEX + 1];
 	struct file_info info;
@@ -122,7 +122,7 @@ void adopt_open_run(struct agent *a, struct run *run)
 	struct row *row = &ad->rows[f - a->flags];
 	facts.same_boot = row->same_boot;
 	facts.missed_run = adopt_is_young(a, f, run->pressed);
-	if (adopt_is_taken(a, flag_board(a, f), &run->token))
+	if (is_taken(a, flag_board(a, f), &run->token))
 		facts.found = FOUND_TAKEN;
 	row->resolved = true;
 	f->adopted = true;

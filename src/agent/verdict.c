@@ -28,6 +28,8 @@ enum verdict verdict_of(const struct facts *f)
 		return VERDICT_KEEP;
 	if (f->found == FOUND_STAGED)
 		return VERDICT_FRESH;
+	if (f->no_trigger)
+		return VERDICT_FRESH;
 	if (f->found == FOUND_TAKEN)
 		return f->missed_run ? VERDICT_RUN : VERDICT_MISSED;
 	/* absent, and nobody claimed it */

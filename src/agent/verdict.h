@@ -28,6 +28,7 @@ struct facts {
 	bool same_boot;
 	bool directory_changed;    /* it is not the recorded inode */
 	unsigned absent_of_object; /* flags of this object that are absent and not claimed */
+	bool no_trigger;           /* what was done to it is not how it is pressed */
 	bool missed_run;           /* missed: run, and younger than missed-at-most */
 };
 

@@ -101,3 +101,29 @@ def test_a_failed_flag_was_replaced(inst):
              dump=inst.dump)
     inst.wait_state("Apache", "Restart", "Failed")
     inst.wait_ran("Restart", 1)
+
+
+# --- triggers ---
+
+TRIGGERS = """
+- name: Restart
+  command: %ACT% Restart listen
+  triggers: [move]
+- name: Stop
+  command: %ACT% Stop listen
+  triggers: [delete]
+"""
+
+
+@DOWN
+@pytest.mark.parametrize("press, action", [("press_delete", "Restart"), ("press_move", "Stop"),
+                                           ("press_copy", "Stop")])
+def test_it_is_not_how_it_is_pressed(inst, down, keys, press, action):
+    apache(inst, group=keys, actions=TRIGGERS)
+    with down(inst):
+        getattr(inst, press)("Apache", action)
+    wait_for(lambda: "not how it is pressed here" in inst.text("Apache", action), "it says so",
+             dump=inst.dump)
+    inst.never_ran(action, seconds=0.6)
+    assert inst.state_of("Apache", action) == ""
+    assert not [n for n in os.listdir(inst.share / ".flagman") if len(n) == 32]
