@@ -7,6 +7,7 @@
 #include "agent/find.h"
 #include "agent/flag.h"
 #include "agent/press.h"
+#include "agent/press_rules.h"
 #include "agent/runs.h"
 #include "common/log.h"
 #include "common/text.h"
@@ -263,6 +264,15 @@ static bool is_trigger(const struct agent *a, const struct flag *f, enum found f
 	return (flag_press(a, f)->triggers & bit) != 0;
 }
 
+/* Its action wants two presses, and nobody had been asked for the second. */
+static bool is_first(const struct agent *a, const struct flag *f, const struct row *row)
+{
+	const struct view_press *p = flag_press(a, f);
+
+	return p->confirm &&
+	       !(row->state == STATE_CONFIRM && press_confirms(p, row->since, row->pressed));
+}
+
 /* What was taken to staging for a flag is let go: it is pressed, or put back.  A payload stays. */
 static void drop_taken(struct agent *a, struct flag *f, const struct row *row)
 {
@@ -319,6 +329,10 @@ static void apply_row(struct agent *a, struct flag *f, struct row *row, const st
 	}
 	if (v == VERDICT_FRESH) {
 		apply_fresh(a, f, row, facts, dirfd);
+		return;
+	}
+	if (v == VERDICT_CONFIRM) {
+		press_first(a, f);
 		return;
 	}
 	if (store_get_run_by_token(a->store, &row->token, &run) < 0) {
@@ -422,6 +436,7 @@ static void adopt_verdicts(
 			.directory_changed = changed,
 			.absent_of_object = row->resolved ? 2 : absent,
 			.missed_run = adopt_is_young(a, f, row->pressed),
+			.unconfirmed = is_first(a, f, row),
 			.no_trigger = !row->payload && !is_trigger(a, f, row->found) &&
 				      (row->found == FOUND_ABSENT || row->found == FOUND_TAKEN),
 		};

@@ -23,6 +23,8 @@ void press_moved(struct agent *a, struct flag *f, int run_fd, const char *entry,
  * whether it is held like a gesture.  True if it was accepted; else *RET_WHY says why not. */
 bool press_request(
 	struct agent *a, struct flag *f, struct run *run, bool hold, const char **ret_why);
+/* The first press of two was made while nobody looked: F asks for the second, or says why not. */
+void press_first(struct agent *a, struct flag *f);
 /* May a press be accepted now?  NULL, or why not. */
 const char *press_refusal(struct agent *a, struct flag *f);
 

@@ -20,6 +20,9 @@ void press_pause(struct agent *a, struct flag *f);
 /* The first of two presses asks, or the second came too quickly: nothing is run yet. */
 bool press_wants_second(struct agent *a, struct flag *f);
 
+/* Does a press at PRESSED confirm what was asked for since ASKED (us since 1970)? */
+bool press_confirms(const struct view_press *p, int64_t asked, int64_t pressed);
+
 /* "BEFORE Restart of Apache runs, started by alice." as F's note. */
 void press_say_blocker(struct agent *a, struct flag *f, const struct live *by, const char *before);
 

@@ -29,6 +29,7 @@ struct facts {
 	bool directory_changed;    /* it is not the recorded inode */
 	unsigned absent_of_object; /* flags of this object that are absent and not claimed */
 	bool no_trigger;           /* what was done to it is not how it is pressed */
+	bool unconfirmed;          /* it wants two presses, and this is the first */
 	bool missed_run;           /* missed: run, and younger than missed-at-most */
 };
 
@@ -39,6 +40,7 @@ enum verdict {
 	VERDICT_ADOPT,       /* it runs */
 	VERDICT_INTERRUPTED, /* Failed: it may have run */
 	VERDICT_PRESS,       /* a press, with its hold */
+	VERDICT_CONFIRM,     /* the first press of two: it asks for the second */
 	VERDICT_MISSED,      /* Not run */
 	VERDICT_MISSED_BOOT, /* Not run: the machine went down, it may have run */
 	VERDICT_RUN,         /* missed: run */

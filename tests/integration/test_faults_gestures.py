@@ -4,6 +4,7 @@
 import contextlib
 import os
 import signal
+import time
 
 import pytest
 from boards import QUICK, apache
@@ -127,3 +128,52 @@ def test_it_is_not_how_it_is_pressed(inst, down, keys, press, action):
     inst.never_ran(action, seconds=0.6)
     assert inst.state_of("Apache", action) == ""
     assert not [n for n in os.listdir(inst.share / ".flagman") if len(n) == 32]
+
+
+# --- confirm ---
+
+CONFIRM = "cooldown: 0\nhold: 0\nconfirm: 30s"
+
+
+def test_the_first_press_of_two_asks(inst):
+    apache(inst, group=CONFIRM)
+    with no_agent(inst):
+        inst.press_delete("Apache", "Restart")
+    inst.wait_state("Apache", "Restart", "Press again to confirm")
+    inst.never_ran("Restart", seconds=0.6)
+
+
+def test_the_second_press_of_two_runs(inst):
+    apache(inst, group=CONFIRM)
+    inst.press_delete("Apache", "Restart")
+    inst.wait_state("Apache", "Restart", "Press again to confirm")
+    time.sleep(2.2)  # sooner is a double click
+    with no_agent(inst):
+        inst.press_delete("Apache", "Restart")
+    inst.wait_state("Apache", "Restart", "Running")
+    inst.wait_ran("Restart", 1)
+
+
+def test_a_double_click_asks_again(inst):
+    apache(inst, group=CONFIRM)
+    inst.press_delete("Apache", "Restart")
+    inst.wait_state("Apache", "Restart", "Press again to confirm")
+    with no_agent(inst):
+        inst.press_delete("Apache", "Restart")
+    inst.wait_state("Apache", "Restart", "Press again to confirm")
+    inst.never_ran("Restart", seconds=0.6)
+
+
+@pytest.mark.parametrize("press", ["press_delete", "press_move"])
+def test_one_press_of_two_while_the_service_was_down(inst, press):
+    apache(inst, group=CONFIRM + "\nmissed: run")
+    with no_service(inst):
+        getattr(inst, press)("Apache", "Restart")
+    inst.wait_state("Apache", "Restart", "Not run")
+    inst.never_ran("Restart", seconds=0.6)
+
+
+def test_flagman_run_needs_no_second(inst):
+    apache(inst, group=CONFIRM)
+    inst.cli("run", "Apache/Restart", check=0)
+    inst.wait_ran("Restart", 1)
