@@ -433,8 +433,10 @@ static void adopt_verdicts(
 			.claim = c ? (enum claim_state)c->m.state : CLAIM_INTERRUPTED,
 			.agent_restarted = a->restarted,
 			.same_boot = row->same_boot,
-			.directory_changed = changed,
-			.absent_of_object = row->resolved ? 2 : absent,
+			.directory_changed = changed && !row->payload,
+			.absent_of_object = row->resolved  ? 2
+					    : row->payload ? 0
+							   : absent,
 			.missed_run = adopt_is_young(a, f, row->pressed),
 			.unconfirmed = is_first(a, f, row),
 			.no_trigger = !row->payload && !is_trigger(a, f, row->found) &&
@@ -455,6 +457,14 @@ static void adopt_verdicts(
 		custody_adopt_kept(a, &a->flags[v->first_action + i]);
 }
 
+/* By a gesture that nobody has answered yet. */
+static bool is_gone(struct adoption *ad, const struct row *row)
+{
+	return row->known && !row->resolved && !row->payload &&
+	       (row->found == FOUND_ABSENT || row->found == FOUND_TAKEN) &&
+	       !adopt_claim_of(ad, &row->token);
+}
+
 /* The boards of one object together: the number of its missing flags counts. */
 size_t adopt_object(struct agent *a, size_t first)
 {
@@ -472,8 +482,7 @@ size_t adopt_object(struct agent *a, size_t first)
 		adopt_gather(a, b, &fds[k], &changed[k]);
 		for (uint32_t i = 0; b->usable && i < v->n_actions; i++) {
 			struct row *row = &a->adoption->rows[v->first_action + i];
-			absent += row->known && !row->resolved && row->found == FOUND_ABSENT &&
-				  !adopt_claim_of(a->adoption, &row->token);
+			absent += is_gone(a->adoption, row);
 		}
 	}
 	if (absent > 1)

@@ -33,13 +33,14 @@ enum verdict verdict_of(const struct facts *f)
 		return VERDICT_KEEP;
 	if (f->found == FOUND_STAGED)
 		return VERDICT_FRESH;
+	/* nobody meant one button */
+	if (f->directory_changed || f->absent_of_object > 1)
+		return VERDICT_FRESH;
 	if (f->no_trigger)
 		return VERDICT_FRESH;
 	if (f->found == FOUND_TAKEN)
 		return missed(f);
 	/* absent, and nobody claimed it */
-	if (f->directory_changed || f->absent_of_object > 1)
-		return VERDICT_FRESH;
 	if (f->agent_restarted)
 		return f->unconfirmed ? VERDICT_CONFIRM : VERDICT_PRESS;
 	if (!f->same_boot)

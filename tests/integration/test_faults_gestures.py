@@ -177,3 +177,21 @@ def test_flagman_run_needs_no_second(inst):
     apache(inst, group=CONFIRM)
     inst.cli("run", "Apache/Restart", check=0)
     inst.wait_ran("Restart", 1)
+
+
+# --- nobody meant one button ---
+
+@DOWN
+@pytest.mark.parametrize("presses", [("press_move", "press_move"), ("press_delete", "press_move"),
+                                     ("press_copy", "press_delete")])
+def test_two_flags_of_an_object(inst, down, keys, presses):
+    apache(inst, group=keys)
+    with down(inst):
+        for press, action in zip(presses, ("Restart", "Stop")):
+            getattr(inst, press)("Apache", action)
+    inst.wait_log("Apache: 2 flags were missing")
+    for action in ("Restart", "Stop"):
+        inst.wait_state("Apache", action, "")
+    inst.never_ran("Restart", "Stop", seconds=0.6)
+    assert not os.listdir(inst.share / "Apache" / "Run")
+    assert not [n for n in os.listdir(inst.share / ".flagman") if len(n) == 32]
