@@ -87,6 +87,23 @@ static void look_for_renamed(struct agent *a, struct board *b, int dirfd)
 		closedir(d);
 }
 
+/* It was pressed, and within the hold its file is there again: the name that it had is not known,
+ * but which ones it can have had. */
+static char *find_reappeared(struct agent *a, struct flag *f, const struct row *row, int dirfd)
+{
+	static const uint8_t pressable[] = {STATE_READY, STATE_DONE, STATE_FAILED, STATE_CANCELLED,
+		STATE_MISSED, STATE_CONFIRM};
+	char name[FLAG_NAME_MAX];
+	struct file_info info;
+
+	for (size_t i = 0; row->state == STATE_STARTING && i < sizeof(pressable); i++) {
+		flag_name(a, f, pressable[i], STEP_NONE, name);
+		if (file_info_at(dirfd, name, &info) == 0 && !file_id_equal(&info.id, &row->id))
+			return adopt_copy(name);
+	}
+	return NULL;
+}
+
 /* The name under which something stands that is not the flag: it was shown so, or as blocked, or
  * with its per cent.  NULL: there is none. */
 static char *find_replaced(struct agent *a, struct flag *f, const struct row *row, int dirfd)
@@ -124,6 +141,10 @@ static void find_present(struct agent *a, struct board *b, int dirfd)
 			rows[i].found = FOUND_PRESENT;
 		else /* seen before strays are removed: one of them may be what an editor made */
 			rows[i].replaced = find_replaced(a, f, &rows[i], dirfd);
+		if (!rows[i].replaced) {
+			rows[i].replaced = find_reappeared(a, f, &rows[i], dirfd);
+			rows[i].reappeared = rows[i].replaced != NULL;
+		}
 		missing |= rows[i].found != FOUND_PRESENT;
 	}
 	if (missing)
@@ -257,7 +278,7 @@ static void put_right(struct agent *a, struct flag *f, const struct row *row, in
 			"%s: %s stands in a flag's place: %s", object, row->replaced, strerror(-r));
 }
 
-static bool is_trigger(const struct agent *a, const struct flag *f, enum found found)
+bool adopt_is_trigger(const struct agent *a, const struct flag *f, enum found found)
 {
 	unsigned bit = TRIGGER_BIT(found == FOUND_TAKEN ? TRIGGER_MOVE : TRIGGER_DELETE);
 
@@ -305,6 +326,10 @@ static void apply_row(struct agent *a, struct flag *f, struct row *row, const st
 	struct run run = {0};
 
 	f->adopted = true;
+	if (row->resolved && row->replaced && (row->called_off || !row->reappeared))
+		put_right(a, f, row, dirfd);
+	if (row->resolved && (!f->live || !token_equal(&f->live->run.token, &row->token)))
+		drop_taken(a, f, row);
 	if (v == VERDICT_KEEP) {
 		apply_keep(a, f, row, dirfd);
 		return;
@@ -394,54 +419,68 @@ static int adopt_directory(struct agent *a, struct board *b, bool *ret_changed)
 	return steal_fd(&fd);
 }
 
-static void adopt_gather(struct agent *a, struct board *b, int *ret_dirfd, bool *ret_changed)
+void adopt_gather(struct agent *a, struct board *b)
 {
-	*ret_changed = false;
-	*ret_dirfd = adopt_directory(a, b, ret_changed);
-	b->usable = *ret_dirfd >= 0;
+	_cleanup_close_ int dirfd =
+		adopt_directory(a, b, &a->adoption->seen[b - a->boards].changed);
+
+	b->usable = dirfd >= 0;
 	if (!b->usable) {
 		char path[PATH_MAX];
 		const char *error = view_str(a->view, board_view(a, b)->error);
 		log_error("%s: cannot be used: %s", board_path(a, b, path, sizeof(path)),
-			error ? error : strerror(-*ret_dirfd));
+			error ? error : strerror(-dirfd));
 		return;
 	}
-	find_present(a, b, *ret_dirfd);
+	find_present(a, b, dirfd);
 	for (uint32_t i = 0; i < board_view(a, b)->n_actions; i++) {
 		struct row *row = &a->adoption->rows[board_view(a, b)->first_action + i];
 		row->present = row->found == FOUND_PRESENT;
 	}
-	find_in_run(a, b, *ret_dirfd);
+	find_in_run(a, b, dirfd);
 	find_staged(a, b);
-	adopt_status(b, *ret_dirfd);
+	adopt_status(b, dirfd);
 	if (!b->status_id.ino)
 		board_status_dirty(a, b);
 }
 
-static void adopt_verdicts(
-	struct agent *a, struct board *b, int dirfd, bool changed, unsigned absent)
+static struct facts facts_of(
+	const struct agent *a, const struct flag *f, const struct row *row, const struct claim *c)
+{
+	const struct seen *seen = &a->adoption->seen[flag_board(a, f) - a->boards];
+
+	return (struct facts){
+		.found = row->known ? (enum found)row->found : FOUND_UNKNOWN,
+		.claimed = c != NULL,
+		.claim = c ? (enum claim_state)c->m.state : CLAIM_INTERRUPTED,
+		.agent_restarted = a->restarted,
+		.same_boot = row->same_boot,
+		.directory_changed = seen->changed && !row->payload,
+		.absent_of_object = row->resolved  ? 2
+				    : row->payload ? 0
+						   : seen->gone,
+		.missed_run = adopt_is_young(a, f, row->pressed),
+		.unconfirmed = is_first(a, f, row),
+		.no_trigger = !row->payload && !adopt_is_trigger(a, f, row->found) &&
+			      (row->found == FOUND_ABSENT || row->found == FOUND_TAKEN),
+	};
+}
+
+void adopt_verdicts(struct agent *a, struct board *b)
 {
 	const struct view_board *v = board_view(a, b);
+	_cleanup_close_ int dirfd = b->usable ? board_open(a, b) : -1;
+
+	if (b->usable && dirfd < 0) { /* it went just now */
+		b->usable = false;
+		board_look_at(a, b, LOOK_ALL);
+	}
 
 	for (uint32_t i = 0; i < v->n_actions; i++) {
 		struct flag *f = &a->flags[v->first_action + i];
 		struct row *row = &a->adoption->rows[v->first_action + i];
 		struct claim *c = row->known ? adopt_claim_of(a->adoption, &row->token) : NULL;
-		struct facts facts = {
-			.found = row->known ? (enum found)row->found : FOUND_UNKNOWN,
-			.claimed = c != NULL,
-			.claim = c ? (enum claim_state)c->m.state : CLAIM_INTERRUPTED,
-			.agent_restarted = a->restarted,
-			.same_boot = row->same_boot,
-			.directory_changed = changed && !row->payload,
-			.absent_of_object = row->resolved  ? 2
-					    : row->payload ? 0
-							   : absent,
-			.missed_run = adopt_is_young(a, f, row->pressed),
-			.unconfirmed = is_first(a, f, row),
-			.no_trigger = !row->payload && !is_trigger(a, f, row->found) &&
-				      (row->found == FOUND_ABSENT || row->found == FOUND_TAKEN),
-		};
+		struct facts facts = facts_of(a, f, row, c);
 		if (!b->usable) { /* nothing can be told of its flags; they come with the directory
 				   */
 			f->adopted = true;
@@ -465,33 +504,36 @@ static bool is_gone(struct adoption *ad, const struct row *row)
 	       !adopt_claim_of(ad, &row->token);
 }
 
-/* The boards of one object together: the number of its missing flags counts. */
-size_t adopt_object(struct agent *a, size_t first)
+/* The boards of one object together: the number of its missing flags counts, and a press that is in
+ * its hold again is one of them. */
+size_t adopt_count(struct agent *a, size_t first)
 {
-	size_t n = 1;
-	unsigned absent = 0;
-	int fds[64];
-	bool changed[64];
+	size_t n = 0;
+	unsigned gone = 0;
+	bool held = false;
+	struct live *l;
 
-	while (n < 64 && first + n < a->n_boards &&
-		board_same_object(a, &a->boards[first], &a->boards[first + n]))
-		n++;
-	for (size_t k = 0; k < n; k++) {
-		struct board *b = &a->boards[first + k];
+	for (; first + n < a->n_boards &&
+		board_same_object(a, &a->boards[first], &a->boards[first + n]);
+		n++) {
+		const struct board *b = &a->boards[first + n];
 		const struct view_board *v = board_view(a, b);
-		adopt_gather(a, b, &fds[k], &changed[k]);
 		for (uint32_t i = 0; b->usable && i < v->n_actions; i++) {
-			struct row *row = &a->adoption->rows[v->first_action + i];
-			absent += is_gone(a->adoption, row);
+			const struct row *row = &a->adoption->rows[v->first_action + i];
+			gone += row->called_off || is_gone(a->adoption, row);
 		}
 	}
-	if (absent > 1)
-		log_info("%s: %u flags were missing: put back, nothing is run",
-			board_object(a, &a->boards[first]), absent);
-	for (size_t k = 0; k < n; k++) {
-		adopt_verdicts(a, &a->boards[first + k], fds[k], changed[k], absent);
-		close_fd(fds[k]);
+	TAILQ_FOREACH (l, &a->holding, holdings)
+		held = held || board_same_object(a, flag_board(a, l->flag), &a->boards[first]);
+	if (gone > 0 && held) {
+		press_mass(a, &a->boards[first], "another button");
+		gone++;
 	}
+	if (gone > 1)
+		log_info("%s: %u flags were missing: put back, nothing is run",
+			board_object(a, &a->boards[first]), gone);
+	for (size_t k = 0; k < n; k++)
+		a->adoption->seen[first + k].gone = gone;
 	return n;
 }
 

@@ -25,8 +25,10 @@ struct row {
 	char *note, *shown; /* owned; shown: its name now, where it is not what it should be */
 	char *replaced;     /* owned; its name, under which another file stands */
 	bool known, same_boot, resolved;
-	bool payload; /* FOUND_TAKEN: .flagman/<token> is no flag */
-	bool present; /* on its board, though it may be FOUND_TAKEN as well: a copy in Run */
+	bool reappeared; /* `replaced` is the name under which it was pressed, not its own */
+	bool called_off; /* so was its run, which had not begun */
+	bool payload;    /* FOUND_TAKEN: .flagman/<token> is no flag */
+	bool present;    /* on its board, though it may be FOUND_TAKEN as well: a copy in Run */
 	uint8_t state;
 	uint8_t found;
 };
@@ -37,10 +39,17 @@ struct dead {
 	struct file_id id;
 };
 
+/* A board, as it was found. */
+struct seen {
+	unsigned gone; /* flags of its object that went by somebody's gesture */
+	bool changed;  /* its directory is not the recorded one */
+};
+
 struct adoption {
 	struct claim *claims;
 	size_t n_claims;
-	struct row *rows; /* by flag */
+	struct row *rows;  /* by flag */
+	struct seen *seen; /* by board */
 	struct dead *dead;
 	size_t n_dead;
 	struct run *open; /* runs that had not ended */
@@ -59,8 +68,12 @@ void adopt_run(struct agent *a, struct flag *f, struct run *run, enum verdict v,
 /* A run that was starting, waiting or running when the agent died. */
 void adopt_open_run(struct agent *a, struct run *run);
 
-/* adopt_boards.c: the boards of one object together, for the number of its missing flags counts;
- * returns how many. */
-size_t adopt_object(struct agent *a, size_t first);
+/* adopt_boards.c: first what lies where on each board; then, when the open runs are known, how many
+ * flags of one object went (returns how many boards it has); then what follows. */
+void adopt_gather(struct agent *a, struct board *b);
+size_t adopt_count(struct agent *a, size_t first);
+void adopt_verdicts(struct agent *a, struct board *b);
+/* Is what was done to it (FOUND_ABSENT, FOUND_TAKEN) how it is pressed? */
+bool adopt_is_trigger(const struct agent *a, const struct flag *f, enum found found);
 
 #endif

@@ -195,3 +195,65 @@ def test_two_flags_of_an_object(inst, down, keys, presses):
     inst.never_ran("Restart", "Stop", seconds=0.6)
     assert not os.listdir(inst.share / "Apache" / "Run")
     assert not [n for n in os.listdir(inst.share / ".flagman") if len(n) == 32]
+
+
+# --- within the hold ---
+
+HELD = "cooldown: 0\nhold: 1s"
+
+
+def starting(inst, keys=HELD):
+    """Restart is in its hold, and that is stored."""
+    apache(inst, group=keys)
+    inst.press_delete("Apache", "Restart")
+    inst.wait_state("Apache", "Restart", "Starting")
+    wait_for(lambda: "Apache: Restart" in inst.text("Apache", "Restart"), "it is whole",
+             dump=inst.dump)
+
+
+HOLDS = pytest.mark.parametrize("down, keys", [
+    (no_agent, HELD), (no_service, HELD + "\nmissed: run")], ids=["agent", "service"])
+
+
+@HOLDS
+@pytest.mark.parametrize("press", ["press_delete", "press_move"])
+def test_pressing_starting_calls_it_off(inst, down, keys, press):
+    starting(inst, keys)
+    with down(inst):
+        getattr(inst, press)("Apache", "Restart")
+    inst.wait_text("Apache", "Restart", "pressed again before it began")
+    inst.never_ran("Restart", seconds=1.5)
+    assert inst.state_of("Apache", "Restart") == ""
+    assert not [n for n in os.listdir(inst.share / ".flagman") if len(n) == 32]
+
+
+@HOLDS
+def test_the_name_that_was_pressed_is_back(inst, down, keys):
+    starting(inst, keys)
+    path = inst.share / "Apache" / "Restart.txt"
+    with down(inst):
+        inst.by("alice", lambda: path.write_text("mine\n", encoding="utf-8"))
+    inst.wait_text("Apache", "Restart", "saved by an editor")
+    inst.never_ran("Restart", seconds=1.5)
+    wait_for(lambda: inst.board("Apache") == ["Restart (put aside).txt", "Restart.txt", "Run",
+                                              "Start.txt", "Status.txt", "Stop.txt"],
+             "what was saved is aside", dump=inst.dump)
+
+
+def test_a_hold_goes_on_in_the_next_agent(inst):
+    starting(inst)
+    with no_agent(inst):
+        pass
+    inst.wait_state("Apache", "Restart", "Running")
+    inst.wait_ran("Restart", 1)
+
+
+@pytest.mark.parametrize("too", [("Stop",), ("Stop", "Start"), ("Restart", "Stop")])
+def test_more_flags_of_the_object_go_within_the_hold(inst, too):
+    starting(inst)
+    with no_agent(inst):
+        for action in too:
+            inst.press_delete("Apache", action)
+    for action in ("Restart", "Start", "Stop"):
+        inst.wait_state("Apache", action, "")
+    inst.never_ran("Restart", "Start", "Stop", seconds=1.5)
