@@ -250,6 +250,7 @@ void adopt_scan(struct agent *a)
 	}
 	for (size_t i = 0; i < a->n_boards;)
 		i += adopt_count(a, i);
+	adopt_mass(a);
 	for (size_t i = 0; i < a->n_boards; i++)
 		adopt_verdicts(a, &a->boards[i]);
 	for (size_t i = 0; i < ad->n_dead; i++)

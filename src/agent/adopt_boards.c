@@ -313,7 +313,9 @@ static void apply_fresh(struct agent *a, struct flag *f, const struct row *row,
 	else if (facts->found == FOUND_ABSENT || facts->found == FOUND_TAKEN)
 		log_info("%s/%s: it was missing: put back", board_object(a, flag_board(a, f)),
 			flag_action_name(a, f));
-	if (facts->no_trigger)
+	if (facts->mass)
+		press_mass_note(a, f);
+	else if (facts->no_trigger)
 		press_note(a, f, "%s it is not how it is pressed here.",
 			facts->found == FOUND_TAKEN ? "Moving" : "Deleting");
 	drop_taken(a, f, row);
@@ -459,6 +461,7 @@ static struct facts facts_of(
 		.absent_of_object = row->resolved  ? 2
 				    : row->payload ? 0
 						   : seen->gone,
+		.mass = row->mass,
 		.missed_run = adopt_is_young(a, f, row->pressed),
 		.unconfirmed = is_first(a, f, row),
 		.no_trigger = !row->payload && !adopt_is_trigger(a, f, row->found) &&
@@ -496,8 +499,7 @@ void adopt_verdicts(struct agent *a, struct board *b)
 		custody_adopt_kept(a, &a->flags[v->first_action + i]);
 }
 
-/* By a gesture that nobody has answered yet. */
-static bool is_gone(struct adoption *ad, const struct row *row)
+bool adopt_is_gone(struct adoption *ad, const struct row *row)
 {
 	return row->known && !row->resolved && !row->payload &&
 	       (row->found == FOUND_ABSENT || row->found == FOUND_TAKEN) &&
@@ -520,7 +522,7 @@ size_t adopt_count(struct agent *a, size_t first)
 		const struct view_board *v = board_view(a, b);
 		for (uint32_t i = 0; b->usable && i < v->n_actions; i++) {
 			const struct row *row = &a->adoption->rows[v->first_action + i];
-			gone += row->called_off || is_gone(a->adoption, row);
+			gone += row->called_off || adopt_is_gone(a->adoption, row);
 		}
 	}
 	TAILQ_FOREACH (l, &a->holding, holdings)

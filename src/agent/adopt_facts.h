@@ -27,6 +27,7 @@ struct row {
 	bool known, same_boot, resolved;
 	bool reappeared; /* `replaced` is the name under which it was pressed, not its own */
 	bool called_off; /* so was its run, which had not begun */
+	bool mass;       /* flags of other objects went at once with it */
 	bool payload;    /* FOUND_TAKEN: .flagman/<token> is no flag */
 	bool present;    /* on its board, though it may be FOUND_TAKEN as well: a copy in Run */
 	uint8_t state;
@@ -73,7 +74,12 @@ void adopt_open_run(struct agent *a, struct run *run);
 void adopt_gather(struct agent *a, struct board *b);
 size_t adopt_count(struct agent *a, size_t first);
 void adopt_verdicts(struct agent *a, struct board *b);
+/* It went by a gesture that nobody has answered yet. */
+bool adopt_is_gone(struct adoption *ad, const struct row *row);
 /* Is what was done to it (FOUND_ABSENT, FOUND_TAKEN) how it is pressed? */
 bool adopt_is_trigger(const struct agent *a, const struct flag *f, enum found found);
+
+/* adopt_mass.c: flags of three objects went at once. */
+void adopt_mass(struct agent *a);
 
 #endif

@@ -39,6 +39,9 @@ void press_call_off(struct agent *a, struct live *l, const char *why);
 void press_call_off_board(struct agent *a, struct board *b, const char *why);
 /* WHAT of the object went too while a press was held: nobody meant one button. */
 void press_mass(struct agent *a, struct board *b, const char *what);
+/* The same of several objects: whatever is held, and for F (gone while nobody looked) its note. */
+void press_mass_objects(struct agent *a);
+void press_mass_note(struct agent *a, struct flag *f);
 /* Stops what runs, takes out what waits.  False if there is nothing to cancel. */
 bool press_cancel(struct agent *a, struct flag *f);
 

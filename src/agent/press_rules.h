@@ -8,6 +8,8 @@
 
 #include "agent/agent.h"
 
+#define MASS_OBJECTS 3 /* from that many on nobody meant one button */
+
 /* Is this press one of many within their holds?  Then none of them is meant: the others are called
  * off, and WHY (SIZE bytes) says so for this one. */
 bool press_is_mass(struct agent *a, struct flag *f, uint64_t hold, char *why, size_t size);

@@ -34,7 +34,7 @@ enum verdict verdict_of(const struct facts *f)
 	if (f->found == FOUND_STAGED)
 		return VERDICT_FRESH;
 	/* nobody meant one button */
-	if (f->directory_changed || f->absent_of_object > 1)
+	if (f->directory_changed || f->absent_of_object > 1 || f->mass)
 		return VERDICT_FRESH;
 	if (f->no_trigger)
 		return VERDICT_FRESH;

@@ -28,6 +28,7 @@ struct facts {
 	bool same_boot;
 	bool directory_changed;    /* it is not the recorded inode */
 	unsigned absent_of_object; /* flags of this object that are absent or taken, not claimed */
+	bool mass;                 /* flags of other objects went at once with it */
 	bool no_trigger;           /* what was done to it is not how it is pressed */
 	bool unconfirmed;          /* it wants two presses, and this is the first */
 	bool missed_run;           /* missed: run, and younger than missed-at-most */

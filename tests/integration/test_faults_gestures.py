@@ -7,7 +7,7 @@ import signal
 import time
 
 import pytest
-from boards import QUICK, apache
+from boards import QUICK, apache, several
 from lib.waiting import wait_for
 
 
@@ -257,3 +257,63 @@ def test_more_flags_of_the_object_go_within_the_hold(inst, too):
     for action in ("Restart", "Start", "Stop"):
         inst.wait_state("Apache", action, "")
     inst.never_ran("Restart", "Start", "Stop", seconds=1.5)
+
+
+# --- several objects ---
+
+@DOWN
+@pytest.mark.parametrize("press", ["press_delete", "press_move"])
+def test_flags_of_three_objects(inst, down, keys, press):
+    if down is no_agent and press == "press_move":
+        keys += "\nmissed: run"
+    several(inst, 4, group=keys)
+    with down(inst):
+        for n in range(3):
+            getattr(inst, press)(f"App{n}", "Restart")
+    for n in range(3):
+        inst.wait_text(f"App{n}", "Restart", "nobody meant one button")
+        inst.wait_state(f"App{n}", "Restart", "")
+    inst.never_ran("Restart0", "Restart1", "Restart2", seconds=0.6)
+    assert not [n for n in os.listdir(inst.share / ".flagman") if len(n) == 32]
+
+
+@DOWN
+def test_flags_of_two_objects_are_two_presses(inst, down, keys):
+    several(inst, 3, group=keys)
+    with down(inst):
+        for n in range(2):
+            inst.press_delete(f"App{n}", "Restart")
+    for n in range(2):
+        inst.wait_ran(f"Restart{n}", 1)
+        inst.wait_state(f"App{n}", "Restart", "Done")
+
+
+def test_flags_of_two_objects_and_a_held_one(inst):
+    several(inst, 3, group=HELD)
+    inst.press_delete("App0", "Restart")
+    inst.wait_state("App0", "Restart", "Starting")
+    with no_agent(inst):
+        for n in (1, 2):
+            inst.press_delete(f"App{n}", "Restart")
+    for n in range(3):
+        inst.wait_text(f"App{n}", "Restart", "nobody meant one button")
+    inst.never_ran("Restart0", "Restart1", "Restart2", seconds=1.5)
+
+
+def test_three_objects_over_a_while_are_three_presses(inst):
+    several(inst, 3, group="cooldown: 0\nhold: 200ms\nmissed: run")
+    with no_service(inst):
+        for n in range(3):
+            inst.press_delete(f"App{n}", "Restart")
+            time.sleep(0.5)
+    for n in range(3):
+        inst.wait_ran(f"Restart{n}", 1)
+
+
+def test_three_objects_without_a_hold_are_three_presses(inst):
+    several(inst, 3)
+    with no_agent(inst):
+        for n in range(3):
+            inst.press_delete(f"App{n}", "Restart")
+    for n in range(3):
+        inst.wait_ran(f"Restart{n}", 1)
