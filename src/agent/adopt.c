@@ -236,19 +236,25 @@ void adopt_scan(struct agent *a)
 	if (ad->n_claims)
 		qsort(ad->claims, ad->n_claims, sizeof(*ad->claims), compare_claims);
 	ad->rows = calloc(a->n_flags ? a->n_flags : 1, sizeof(*ad->rows));
-	if (!ad->rows)
+	ad->seen = calloc(a->n_boards ? a->n_boards : 1, sizeof(*ad->seen));
+	if (!ad->rows || !ad->seen)
 		log_fatal(71, "out of memory");
 	r = store_each_flag(a->store, keep_row, a);
 	if (r == 0)
 		r = store_each_open_run(a->store, keep_open, ad);
 	if (r < 0)
 		log_fatal(74, "the data base cannot be read: %s", store_error(a->store));
+	for (size_t i = 0; i < a->n_boards; i++)
+		adopt_gather(a, &a->boards[i]);
 	for (size_t i = 0; i < ad->n_open; i++) {
 		adopt_open_run(a, &ad->open[i]);
 		run_done(&ad->open[i]);
 	}
 	for (size_t i = 0; i < a->n_boards;)
-		i += adopt_object(a, i);
+		i += adopt_count(a, i);
+	adopt_mass(a);
+	for (size_t i = 0; i < a->n_boards; i++)
+		adopt_verdicts(a, &a->boards[i]);
 	for (size_t i = 0; i < ad->n_dead; i++)
 		bury(a, &ad->dead[i]);
 	for (size_t i = 0; i < a->n_bases; i++)
@@ -258,8 +264,10 @@ void adopt_scan(struct agent *a)
 	for (size_t i = 0; i < a->n_flags; i++) {
 		free(ad->rows[i].note);
 		free(ad->rows[i].shown);
+		free(ad->rows[i].replaced);
 	}
 	free(ad->rows);
+	free(ad->seen);
 	free(ad->dead);
 	free(ad->open);
 	free(ad->claims);

@@ -7,6 +7,7 @@
 #include "agent/find.h"
 #include "agent/flag.h"
 #include "agent/press.h"
+#include "agent/press_rules.h"
 #include "agent/runs.h"
 #include "common/log.h"
 #include "common/text.h"
@@ -86,6 +87,40 @@ static void look_for_renamed(struct agent *a, struct board *b, int dirfd)
 		closedir(d);
 }
 
+/* It was pressed, and within the hold its file is there again: the name that it had is not known,
+ * but which ones it can have had. */
+static char *find_reappeared(struct agent *a, struct flag *f, const struct row *row, int dirfd)
+{
+	static const uint8_t pressable[] = {STATE_READY, STATE_DONE, STATE_FAILED, STATE_CANCELLED,
+		STATE_MISSED, STATE_CONFIRM};
+	char name[FLAG_NAME_MAX];
+	struct file_info info;
+
+	for (size_t i = 0; row->state == STATE_STARTING && i < sizeof(pressable); i++) {
+		flag_name(a, f, pressable[i], STEP_NONE, name);
+		if (file_info_at(dirfd, name, &info) == 0 && !file_id_equal(&info.id, &row->id))
+			return adopt_copy(name);
+	}
+	return NULL;
+}
+
+/* The name under which something stands that is not the flag: it was shown so, or as blocked, or
+ * with its per cent.  NULL: there is none. */
+static char *find_replaced(struct agent *a, struct flag *f, const struct row *row, int dirfd)
+{
+	char name[FLAG_NAME_MAX];
+	struct file_info info;
+	unsigned steps = row->state == STATE_RUNNING ? 11 : 0;
+
+	for (unsigned i = 0; i < 2 + steps; i++) {
+		enum state s = i == 1 ? STATE_BLOCKED : row->state;
+		flag_name(a, f, s, i < 2 ? STEP_NONE : (uint8_t)(i - 2), name);
+		if (file_info_at(dirfd, name, &info) == 0 && !file_id_equal(&info.id, &row->id))
+			return adopt_copy(name);
+	}
+	return NULL;
+}
+
 static void find_present(struct agent *a, struct board *b, int dirfd)
 {
 	const struct view_board *v = board_view(a, b);
@@ -104,8 +139,13 @@ static void find_present(struct agent *a, struct board *b, int dirfd)
 		flag_name(a, f, rows[i].state, STEP_NONE, name);
 		if (file_info_at(dirfd, name, &info) == 0 && file_id_equal(&info.id, &rows[i].id))
 			rows[i].found = FOUND_PRESENT;
-		else
-			missing = true;
+		else /* seen before strays are removed: one of them may be what an editor made */
+			rows[i].replaced = find_replaced(a, f, &rows[i], dirfd);
+		if (!rows[i].replaced) {
+			rows[i].replaced = find_reappeared(a, f, &rows[i], dirfd);
+			rows[i].reappeared = rows[i].replaced != NULL;
+		}
+		missing |= rows[i].found != FOUND_PRESENT;
 	}
 	if (missing)
 		look_for_renamed(a, b, dirfd);
@@ -125,8 +165,14 @@ static void find_staged(struct agent *a, struct board *b)
 		snprintf(name, sizeof(name), "flag-%s", token_hex(&rows[i].token, hex));
 		if (file_info_at(staging, name, &info) == 0)
 			rows[i].found = FOUND_STAGED;
-		else if (adopt_is_taken(a, b, &rows[i].token))
+		else if (staging >= 0 && file_info_at(staging, hex, &info) == 0) {
+			const struct view_action *action = &a->view->actions[v->first_action + i];
 			rows[i].found = FOUND_TAKEN;
+			/* one that failed is tried again under the token of the flag pressed */
+			rows[i].payload =
+				action->drop != VIEW_NONE && !file_id_equal(&info.id, &rows[i].id);
+		} else if (rows[i].replaced)
+			rows[i].found = FOUND_REPLACED;
 	}
 }
 
@@ -210,6 +256,71 @@ static void apply_keep(struct agent *a, struct flag *f, struct row *row, int dir
 		flag_mark(a, f, DIRTY_NAME | DIRTY_CONTENT | DIRTY_ROW);
 }
 
+/* As look_replaced() does it.  Under the name that the fresh flag takes, flag_flush() puts right
+ * what stands there: it can tell a copy. */
+static void put_right(struct agent *a, struct flag *f, const struct row *row, int dirfd)
+{
+	const struct view_board *v = board_view(a, flag_board(a, f));
+	const char *object = board_object(a, flag_board(a, f));
+	char next[FLAG_NAME_MAX];
+	struct file_info info;
+
+	log_info("%s: %s was replaced by another file: put right", object, row->replaced);
+	flag_name(a, f, flag_display(a, f, NULL), STEP_NONE, next);
+	if (strcmp(next, row->replaced) == 0 || file_info_at(dirfd, row->replaced, &info) < 0)
+		return;
+	for (uint32_t i = 0; i < v->n_actions; i++)
+		if (file_id_equal(&info.id, &a->adoption->rows[v->first_action + i].id))
+			return; /* another flag, which goes back to its own place */
+	int r = flag_put_aside(dirfd, row->replaced, -1);
+	if (r < 0)
+		log_warning(
+			"%s: %s stands in a flag's place: %s", object, row->replaced, strerror(-r));
+}
+
+bool adopt_is_trigger(const struct agent *a, const struct flag *f, enum found found)
+{
+	unsigned bit = TRIGGER_BIT(found == FOUND_TAKEN ? TRIGGER_MOVE : TRIGGER_DELETE);
+
+	return (flag_press(a, f)->triggers & bit) != 0;
+}
+
+/* Its action wants two presses, and nobody had been asked for the second. */
+static bool is_first(const struct agent *a, const struct flag *f, const struct row *row)
+{
+	const struct view_press *p = flag_press(a, f);
+
+	return p->confirm &&
+	       !(row->state == STATE_CONFIRM && press_confirms(p, row->since, row->pressed));
+}
+
+/* What was taken to staging for a flag is let go: it is pressed, or put back.  A payload stays. */
+static void drop_taken(struct agent *a, struct flag *f, const struct row *row)
+{
+	char hex[TOKEN_HEX + 1];
+
+	if (row->found == FOUND_TAKEN && !row->payload)
+		(void)unlinkat(board_base(a, flag_board(a, f))->staging_fd,
+			token_hex(&row->token, hex), 0);
+}
+
+/* Nothing was pressed, though the flag is gone: a fresh one, and its text may say why. */
+static void apply_fresh(struct agent *a, struct flag *f, const struct row *row,
+	const struct facts *facts, int dirfd)
+{
+	if (facts->found == FOUND_REPLACED)
+		put_right(a, f, row, dirfd);
+	else if (facts->found == FOUND_ABSENT || facts->found == FOUND_TAKEN)
+		log_info("%s/%s: it was missing: put back", board_object(a, flag_board(a, f)),
+			flag_action_name(a, f));
+	if (facts->mass)
+		press_mass_note(a, f);
+	else if (facts->no_trigger)
+		press_note(a, f, "%s it is not how it is pressed here.",
+			facts->found == FOUND_TAKEN ? "Moving" : "Deleting");
+	drop_taken(a, f, row);
+}
+
 static void apply_row(struct agent *a, struct flag *f, struct row *row, const struct facts *facts,
 	struct claim *c, int dirfd)
 {
@@ -217,6 +328,10 @@ static void apply_row(struct agent *a, struct flag *f, struct row *row, const st
 	struct run run = {0};
 
 	f->adopted = true;
+	if (row->resolved && row->replaced && (row->called_off || !row->reappeared))
+		put_right(a, f, row, dirfd);
+	if (row->resolved && (!f->live || !token_equal(&f->live->run.token, &row->token)))
+		drop_taken(a, f, row);
 	if (v == VERDICT_KEEP) {
 		apply_keep(a, f, row, dirfd);
 		return;
@@ -240,9 +355,11 @@ static void apply_row(struct agent *a, struct flag *f, struct row *row, const st
 		press_arm(a, f);
 	}
 	if (v == VERDICT_FRESH) {
-		if (row->known && facts->found == FOUND_ABSENT)
-			log_info("%s/%s: it was missing: put back",
-				board_object(a, flag_board(a, f)), flag_action_name(a, f));
+		apply_fresh(a, f, row, facts, dirfd);
+		return;
+	}
+	if (v == VERDICT_CONFIRM) {
+		press_first(a, f);
 		return;
 	}
 	if (store_get_run_by_token(a->store, &row->token, &run) < 0) {
@@ -258,11 +375,8 @@ static void apply_row(struct agent *a, struct flag *f, struct row *row, const st
 		};
 	}
 	adopt_run(a, f, &run, v, c);
-	if (facts->found == FOUND_TAKEN && f->live && !f->live->run.payload) {
-		char hex[TOKEN_HEX + 1]; /* the run has it all; a payload stays */
-		(void)unlinkat(board_base(a, flag_board(a, f))->staging_fd,
-			token_hex(&row->token, hex), 0);
-	}
+	if (f->live && !f->live->run.payload)
+		drop_taken(a, f, row); /* the run has it all */
 	run_done(&run);
 	if (c)
 		c->used = true;
@@ -307,49 +421,69 @@ static int adopt_directory(struct agent *a, struct board *b, bool *ret_changed)
 	return steal_fd(&fd);
 }
 
-static void adopt_gather(struct agent *a, struct board *b, int *ret_dirfd, bool *ret_changed)
+void adopt_gather(struct agent *a, struct board *b)
 {
-	*ret_changed = false;
-	*ret_dirfd = adopt_directory(a, b, ret_changed);
-	b->usable = *ret_dirfd >= 0;
+	_cleanup_close_ int dirfd =
+		adopt_directory(a, b, &a->adoption->seen[b - a->boards].changed);
+
+	b->usable = dirfd >= 0;
 	if (!b->usable) {
 		char path[PATH_MAX];
 		const char *error = view_str(a->view, board_view(a, b)->error);
 		log_error("%s: cannot be used: %s", board_path(a, b, path, sizeof(path)),
-			error ? error : strerror(-*ret_dirfd));
+			error ? error : strerror(-dirfd));
 		return;
 	}
-	find_present(a, b, *ret_dirfd);
+	find_present(a, b, dirfd);
 	for (uint32_t i = 0; i < board_view(a, b)->n_actions; i++) {
 		struct row *row = &a->adoption->rows[board_view(a, b)->first_action + i];
 		row->present = row->found == FOUND_PRESENT;
 	}
-	find_in_run(a, b, *ret_dirfd);
+	find_in_run(a, b, dirfd);
 	find_staged(a, b);
-	adopt_status(b, *ret_dirfd);
+	adopt_status(b, dirfd);
 	if (!b->status_id.ino)
 		board_status_dirty(a, b);
 }
 
-static void adopt_verdicts(
-	struct agent *a, struct board *b, int dirfd, bool changed, unsigned absent)
+static struct facts facts_of(
+	const struct agent *a, const struct flag *f, const struct row *row, const struct claim *c)
+{
+	const struct seen *seen = &a->adoption->seen[flag_board(a, f) - a->boards];
+
+	return (struct facts){
+		.found = row->known ? (enum found)row->found : FOUND_UNKNOWN,
+		.claimed = c != NULL,
+		.claim = c ? (enum claim_state)c->m.state : CLAIM_INTERRUPTED,
+		.agent_restarted = a->restarted,
+		.same_boot = row->same_boot,
+		.directory_changed = seen->changed && !row->payload,
+		.absent_of_object = row->resolved  ? 2
+				    : row->payload ? 0
+						   : seen->gone,
+		.mass = row->mass,
+		.missed_run = adopt_is_young(a, f, row->pressed),
+		.unconfirmed = is_first(a, f, row),
+		.no_trigger = !row->payload && !adopt_is_trigger(a, f, row->found) &&
+			      (row->found == FOUND_ABSENT || row->found == FOUND_TAKEN),
+	};
+}
+
+void adopt_verdicts(struct agent *a, struct board *b)
 {
 	const struct view_board *v = board_view(a, b);
+	_cleanup_close_ int dirfd = b->usable ? board_open(a, b) : -1;
+
+	if (b->usable && dirfd < 0) { /* it went just now */
+		b->usable = false;
+		board_look_at(a, b, LOOK_ALL);
+	}
 
 	for (uint32_t i = 0; i < v->n_actions; i++) {
 		struct flag *f = &a->flags[v->first_action + i];
 		struct row *row = &a->adoption->rows[v->first_action + i];
 		struct claim *c = row->known ? adopt_claim_of(a->adoption, &row->token) : NULL;
-		struct facts facts = {
-			.found = row->known ? (enum found)row->found : FOUND_UNKNOWN,
-			.claimed = c != NULL,
-			.claim = c ? (enum claim_state)c->m.state : CLAIM_INTERRUPTED,
-			.agent_restarted = a->restarted,
-			.same_boot = row->same_boot,
-			.directory_changed = changed,
-			.absent_of_object = row->resolved ? 2 : absent,
-			.missed_run = adopt_is_young(a, f, row->pressed),
-		};
+		struct facts facts = facts_of(a, f, row, c);
 		if (!b->usable) { /* nothing can be told of its flags; they come with the directory
 				   */
 			f->adopted = true;
@@ -365,34 +499,43 @@ static void adopt_verdicts(
 		custody_adopt_kept(a, &a->flags[v->first_action + i]);
 }
 
-/* The boards of one object together: the number of its missing flags counts. */
-size_t adopt_object(struct agent *a, size_t first)
+bool adopt_is_gone(struct adoption *ad, const struct row *row)
 {
-	size_t n = 1;
-	unsigned absent = 0;
-	int fds[64];
-	bool changed[64];
+	return row->known && !row->resolved && !row->payload &&
+	       (row->found == FOUND_ABSENT || row->found == FOUND_TAKEN) &&
+	       !adopt_claim_of(ad, &row->token);
+}
 
-	while (n < 64 && first + n < a->n_boards &&
-		board_same_object(a, &a->boards[first], &a->boards[first + n]))
-		n++;
-	for (size_t k = 0; k < n; k++) {
-		struct board *b = &a->boards[first + k];
+/* The boards of one object together: the number of its missing flags counts, and a press that is in
+ * its hold again is one of them. */
+size_t adopt_count(struct agent *a, size_t first)
+{
+	size_t n = 0;
+	unsigned gone = 0;
+	bool held = false;
+	struct live *l;
+
+	for (; first + n < a->n_boards &&
+		board_same_object(a, &a->boards[first], &a->boards[first + n]);
+		n++) {
+		const struct board *b = &a->boards[first + n];
 		const struct view_board *v = board_view(a, b);
-		adopt_gather(a, b, &fds[k], &changed[k]);
 		for (uint32_t i = 0; b->usable && i < v->n_actions; i++) {
-			struct row *row = &a->adoption->rows[v->first_action + i];
-			absent += row->known && !row->resolved && row->found == FOUND_ABSENT &&
-				  !adopt_claim_of(a->adoption, &row->token);
+			const struct row *row = &a->adoption->rows[v->first_action + i];
+			gone += row->called_off || adopt_is_gone(a->adoption, row);
 		}
 	}
-	if (absent > 1)
-		log_info("%s: %u flags were missing: put back, nothing is run",
-			board_object(a, &a->boards[first]), absent);
-	for (size_t k = 0; k < n; k++) {
-		adopt_verdicts(a, &a->boards[first + k], fds[k], changed[k], absent);
-		close_fd(fds[k]);
+	TAILQ_FOREACH (l, &a->holding, holdings)
+		held = held || board_same_object(a, flag_board(a, l->flag), &a->boards[first]);
+	if (gone > 0 && held) {
+		press_mass(a, &a->boards[first], "another button");
+		gone++;
 	}
+	if (gone > 1)
+		log_info("%s: %u flags were missing: put back, nothing is run",
+			board_object(a, &a->boards[first]), gone);
+	for (size_t k = 0; k < n; k++)
+		a->adoption->seen[first + k].gone = gone;
 	return n;
 }
 

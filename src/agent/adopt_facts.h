@@ -23,8 +23,13 @@ struct row {
 	int64_t pressed; /* us since 1970: when its directory (or Run) was last changed */
 	uint64_t run;
 	char *note, *shown; /* owned; shown: its name now, where it is not what it should be */
+	char *replaced;     /* owned; its name, under which another file stands */
 	bool known, same_boot, resolved;
-	bool present; /* on its board, though it may be FOUND_TAKEN as well: a copy in Run */
+	bool reappeared; /* `replaced` is the name under which it was pressed, not its own */
+	bool called_off; /* so was its run, which had not begun */
+	bool mass;       /* flags of other objects went at once with it */
+	bool payload;    /* FOUND_TAKEN: .flagman/<token> is no flag */
+	bool present;    /* on its board, though it may be FOUND_TAKEN as well: a copy in Run */
 	uint8_t state;
 	uint8_t found;
 };
@@ -35,10 +40,17 @@ struct dead {
 	struct file_id id;
 };
 
+/* A board, as it was found. */
+struct seen {
+	unsigned gone; /* flags of its object that went by somebody's gesture */
+	bool changed;  /* its directory is not the recorded one */
+};
+
 struct adoption {
 	struct claim *claims;
 	size_t n_claims;
-	struct row *rows; /* by flag */
+	struct row *rows;  /* by flag */
+	struct seen *seen; /* by board */
 	struct dead *dead;
 	size_t n_dead;
 	struct run *open; /* runs that had not ended */
@@ -50,7 +62,6 @@ struct claim *adopt_claim_of(struct adoption *ad, const struct token *t);
 char *adopt_copy(const char *s);
 
 /* adopt_runs.c */
-bool adopt_is_taken(struct agent *a, struct board *b, const struct token *t);
 /* missed: run, and pressed less than missed-at-most ago. */
 bool adopt_is_young(const struct agent *a, const struct flag *f, int64_t pressed);
 /* RUN is moved from. */
@@ -58,8 +69,17 @@ void adopt_run(struct agent *a, struct flag *f, struct run *run, enum verdict v,
 /* A run that was starting, waiting or running when the agent died. */
 void adopt_open_run(struct agent *a, struct run *run);
 
-/* adopt_boards.c: the boards of one object together, for the number of its missing flags counts;
- * returns how many. */
-size_t adopt_object(struct agent *a, size_t first);
+/* adopt_boards.c: first what lies where on each board; then, when the open runs are known, how many
+ * flags of one object went (returns how many boards it has); then what follows. */
+void adopt_gather(struct agent *a, struct board *b);
+size_t adopt_count(struct agent *a, size_t first);
+void adopt_verdicts(struct agent *a, struct board *b);
+/* It went by a gesture that nobody has answered yet. */
+bool adopt_is_gone(struct adoption *ad, const struct row *row);
+/* Is what was done to it (FOUND_ABSENT, FOUND_TAKEN) how it is pressed? */
+bool adopt_is_trigger(const struct agent *a, const struct flag *f, enum found found);
+
+/* adopt_mass.c: flags of three objects went at once. */
+void adopt_mass(struct agent *a);
 
 #endif

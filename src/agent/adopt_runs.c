@@ -19,7 +19,7 @@
 #include <string.h>
 #include <unistd.h>
 
-bool adopt_is_taken(struct agent *a, struct board *b, const struct token *t)
+static bool is_taken(struct agent *a, struct board *b, const struct token *t)
 {
 	char hex[TOKEN_HEX + 1];
 	struct file_info info;
@@ -92,6 +92,42 @@ void adopt_run(struct agent *a, struct flag *f, struct run *run, enum verdict v,
 	runs_forget(l);
 }
 
+/* Why a run that had not begun is called off: what happened meanwhile does that to a living one.
+ * NULL: nothing did. */
+static const char *why_called_off(
+	const struct agent *a, const struct flag *f, const struct row *row, const struct run *run)
+{
+	const struct board *b = flag_board(a, f);
+
+	/* the row must be that of the flag that came after the press */
+	if (!b->usable || !row->known || !row->same_boot || token_equal(&row->token, &run->token))
+		return NULL;
+	if (row->state != STATE_STARTING && row->state != STATE_WAITING)
+		return NULL;
+	if (row->state == STATE_STARTING && a->adoption->seen[b - a->boards].changed)
+		return "Its directory was removed or replaced.";
+	if (row->reappeared && run->trigger == TRIGGER_DELETE)
+		return "Its file was saved by an editor: that is not a press.";
+	if (!row->payload && (row->found == FOUND_ABSENT || row->found == FOUND_TAKEN) &&
+		adopt_is_trigger(a, f, row->found))
+		return "It was pressed again before it began: called off.";
+	return NULL;
+}
+
+/* RUN is moved from. */
+static void call_off(struct agent *a, struct flag *f, struct run *run, const char *why)
+{
+	struct live *l = press_live(a, f);
+
+	run_done(&l->run);
+	l->run = *run;
+	*run = (struct run){0};
+	l->before = STATE_READY;
+	l->taken = !l->run.payload;
+	f->run = l->run.id;
+	press_call_off(a, l, why);
+}
+
 /* Runs that were starting, waiting or running when the agent died. */
 void adopt_open_run(struct agent *a, struct run *run)
 {
@@ -122,10 +158,16 @@ void adopt_open_run(struct agent *a, struct run *run)
 	struct row *row = &ad->rows[f - a->flags];
 	facts.same_boot = row->same_boot;
 	facts.missed_run = adopt_is_young(a, f, run->pressed);
-	if (adopt_is_taken(a, flag_board(a, f), &run->token))
+	if (is_taken(a, flag_board(a, f), &run->token))
 		facts.found = FOUND_TAKEN;
 	row->resolved = true;
 	f->adopted = true;
+	const char *why = c ? NULL : why_called_off(a, f, row, run);
+	if (why) {
+		row->called_off = true;
+		call_off(a, f, run, why);
+		return;
+	}
 	if (run->trigger == TRIGGER_DROP && !c && a->restarted && custody_resume(a, f, run))
 		return;
 	if (run->trigger == TRIGGER_DROP && !c && facts.found != FOUND_TAKEN) {

@@ -404,6 +404,18 @@ bool press_request(
 	return true;
 }
 
+void press_first(struct agent *a, struct flag *f)
+{
+	const char *why = press_refusal(a, f);
+
+	if (why)
+		put_back(a, f, why);
+	else if (press_over_limit(a, f))
+		press_pause(a, f);
+	else
+		(void)press_wants_second(a, f);
+}
+
 bool press_cancel(struct agent *a, struct flag *f)
 {
 	struct live *l = f->live;

@@ -23,6 +23,8 @@ void press_moved(struct agent *a, struct flag *f, int run_fd, const char *entry,
  * whether it is held like a gesture.  True if it was accepted; else *RET_WHY says why not. */
 bool press_request(
 	struct agent *a, struct flag *f, struct run *run, bool hold, const char **ret_why);
+/* The first press of two was made while nobody looked: F asks for the second, or says why not. */
+void press_first(struct agent *a, struct flag *f);
 /* May a press be accepted now?  NULL, or why not. */
 const char *press_refusal(struct agent *a, struct flag *f);
 
@@ -37,6 +39,9 @@ void press_call_off(struct agent *a, struct live *l, const char *why);
 void press_call_off_board(struct agent *a, struct board *b, const char *why);
 /* WHAT of the object went too while a press was held: nobody meant one button. */
 void press_mass(struct agent *a, struct board *b, const char *what);
+/* The same of several objects: whatever is held, and for F (gone while nobody looked) its note. */
+void press_mass_objects(struct agent *a);
+void press_mass_note(struct agent *a, struct flag *f);
 /* Stops what runs, takes out what waits.  False if there is nothing to cancel. */
 bool press_cancel(struct agent *a, struct flag *f);
 

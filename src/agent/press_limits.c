@@ -109,6 +109,13 @@ bool press_wants_second(struct agent *a, struct flag *f)
 	return true;
 }
 
+bool press_confirms(const struct view_press *p, int64_t asked, int64_t pressed)
+{
+	int64_t after = pressed - asked;
+
+	return after >= (int64_t)CONFIRM_LEAST && (uint64_t)after <= p->confirm;
+}
+
 void press_pause(struct agent *a, struct flag *f)
 {
 	const struct view_press *p = flag_press(a, f);

@@ -11,8 +11,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#define MASS_OBJECTS 3
-
 static const char mass_text[] = "Several things of %s went at once (%s): nobody meant one button, "
 				"so nothing was run.";
 
@@ -40,6 +38,16 @@ void press_mass(struct agent *a, struct board *b, const char *what)
 		}
 }
 
+void press_mass_objects(struct agent *a)
+{
+	call_off_mass(a, NULL, "buttons of several objects");
+}
+
+void press_mass_note(struct agent *a, struct flag *f)
+{
+	press_note(a, f, mass_text, "several objects", "buttons of several objects");
+}
+
 bool press_is_mass(struct agent *a, struct flag *f, uint64_t hold, char *why, size_t size)
 {
 	uint64_t now = now_boottime();
@@ -63,7 +71,7 @@ bool press_is_mass(struct agent *a, struct flag *f, uint64_t hold, char *why, si
 	}
 	if (n == MASS_OBJECTS) {
 		a->mass_until = now + hold;
-		call_off_mass(a, NULL, "buttons of several objects");
+		press_mass_objects(a);
 	}
 	if (now >= first->mass_until && now >= a->mass_until)
 		return false;

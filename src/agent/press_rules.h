@@ -8,6 +8,8 @@
 
 #include "agent/agent.h"
 
+#define MASS_OBJECTS 3 /* from that many on nobody meant one button */
+
 /* Is this press one of many within their holds?  Then none of them is meant: the others are called
  * off, and WHY (SIZE bytes) says so for this one. */
 bool press_is_mass(struct agent *a, struct flag *f, uint64_t hold, char *why, size_t size);
@@ -19,6 +21,9 @@ void press_count_start(struct live *l, int64_t when);
 void press_pause(struct agent *a, struct flag *f);
 /* The first of two presses asks, or the second came too quickly: nothing is run yet. */
 bool press_wants_second(struct agent *a, struct flag *f);
+
+/* Does a press at PRESSED confirm what was asked for since ASKED (us since 1970)? */
+bool press_confirms(const struct view_press *p, int64_t asked, int64_t pressed);
 
 /* "BEFORE Restart of Apache runs, started by alice." as F's note. */
 void press_say_blocker(struct agent *a, struct flag *f, const struct live *by, const char *before);

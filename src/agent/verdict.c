@@ -14,6 +14,11 @@ static enum verdict claimed(const struct facts *f)
 	return VERDICT_INTERRUPTED;
 }
 
+static enum verdict missed(const struct facts *f)
+{
+	return f->missed_run && !f->unconfirmed ? VERDICT_RUN : VERDICT_MISSED;
+}
+
 enum verdict verdict_of(const struct facts *f)
 {
 	if (f->found == FOUND_UNKNOWN)
@@ -22,18 +27,23 @@ enum verdict verdict_of(const struct facts *f)
 	 * took back */
 	if (f->claimed)
 		return claimed(f);
+	if (f->found == FOUND_REPLACED)
+		return VERDICT_FRESH;
 	if (f->found == FOUND_PRESENT)
 		return VERDICT_KEEP;
 	if (f->found == FOUND_STAGED)
 		return VERDICT_FRESH;
-	if (f->found == FOUND_TAKEN)
-		return f->missed_run ? VERDICT_RUN : VERDICT_MISSED;
-	/* absent, and nobody claimed it */
-	if (f->directory_changed || f->absent_of_object > 1)
+	/* nobody meant one button */
+	if (f->directory_changed || f->absent_of_object > 1 || f->mass)
 		return VERDICT_FRESH;
+	if (f->no_trigger)
+		return VERDICT_FRESH;
+	if (f->found == FOUND_TAKEN)
+		return missed(f);
+	/* absent, and nobody claimed it */
 	if (f->agent_restarted)
-		return VERDICT_PRESS;
+		return f->unconfirmed ? VERDICT_CONFIRM : VERDICT_PRESS;
 	if (!f->same_boot)
 		return VERDICT_MISSED_BOOT;
-	return f->missed_run ? VERDICT_RUN : VERDICT_MISSED;
+	return missed(f);
 }

@@ -12,11 +12,12 @@
 #include <stdbool.h>
 
 enum found {
-	FOUND_PRESENT, /* on its board, the row matches */
-	FOUND_TAKEN,   /* in Run, or in .flagman/<token> */
-	FOUND_STAGED,  /* in staging: it was never shown, or it is hidden */
-	FOUND_ABSENT,  /* a row, and no file */
-	FOUND_UNKNOWN, /* no row, or a file that is not the row's */
+	FOUND_PRESENT,  /* on its board, the row matches */
+	FOUND_TAKEN,    /* in Run, or in .flagman/<token> */
+	FOUND_STAGED,   /* in staging: it was never shown, or it is hidden */
+	FOUND_ABSENT,   /* a row, and no file */
+	FOUND_REPLACED, /* another file stands under its name: an editor saved it */
+	FOUND_UNKNOWN,  /* no row, or a file that is not the row's */
 };
 
 struct facts {
@@ -26,7 +27,10 @@ struct facts {
 	bool agent_restarted;   /* by a living executor, within 5 s */
 	bool same_boot;
 	bool directory_changed;    /* it is not the recorded inode */
-	unsigned absent_of_object; /* flags of this object that are absent and not claimed */
+	unsigned absent_of_object; /* flags of this object that are absent or taken, not claimed */
+	bool mass;                 /* flags of other objects went at once with it */
+	bool no_trigger;           /* what was done to it is not how it is pressed */
+	bool unconfirmed;          /* it wants two presses, and this is the first */
 	bool missed_run;           /* missed: run, and younger than missed-at-most */
 };
 
@@ -37,6 +41,7 @@ enum verdict {
 	VERDICT_ADOPT,       /* it runs */
 	VERDICT_INTERRUPTED, /* Failed: it may have run */
 	VERDICT_PRESS,       /* a press, with its hold */
+	VERDICT_CONFIRM,     /* the first press of two: it asks for the second */
 	VERDICT_MISSED,      /* Not run */
 	VERDICT_MISSED_BOOT, /* Not run: the machine went down, it may have run */
 	VERDICT_RUN,         /* missed: run */

@@ -73,12 +73,69 @@ static const struct row rows[] = {
 			.agent_restarted = true,
 			.absent_of_object = 3},
 		VERDICT_FRESH},
+	{"more than one absent or taken",
+		{.found = FOUND_TAKEN,
+			.same_boot = true,
+			.missed_run = true,
+			.absent_of_object = 2},
+		VERDICT_FRESH},
+	{"taken, the directory is another",
+		{.found = FOUND_TAKEN,
+			.same_boot = true,
+			.missed_run = true,
+			.directory_changed = true,
+			.absent_of_object = 1},
+		VERDICT_FRESH},
+	{"absent at once with others",
+		{.found = FOUND_ABSENT,
+			.same_boot = true,
+			.agent_restarted = true,
+			.mass = true,
+			.absent_of_object = 1},
+		VERDICT_FRESH},
+	{"absent at once with others, claimed",
+		{.found = FOUND_ABSENT, .mass = true, CLAIMED(CLAIM_RUNNING)}, VERDICT_ADOPT},
 	{"the directory is another",
 		{.found = FOUND_ABSENT,
 			.same_boot = true,
 			.directory_changed = true,
 			.absent_of_object = 1},
 		VERDICT_FRESH},
+	{"absent, and deleting is no trigger",
+		{.found = FOUND_ABSENT,
+			.same_boot = true,
+			.agent_restarted = true,
+			.no_trigger = true,
+			.absent_of_object = 1},
+		VERDICT_FRESH},
+	{"taken, and moving is no trigger",
+		{.found = FOUND_TAKEN, .missed_run = true, .no_trigger = true}, VERDICT_FRESH},
+	{"taken, moving is no trigger, claimed",
+		{.found = FOUND_TAKEN, .no_trigger = true, CLAIMED(CLAIM_ENDED)}, VERDICT_RESULT},
+	{"absent, the first press of two, agent restarted",
+		{.found = FOUND_ABSENT,
+			.same_boot = true,
+			.agent_restarted = true,
+			.unconfirmed = true,
+			.absent_of_object = 1},
+		VERDICT_CONFIRM},
+	{"absent, the first press of two, missed: run",
+		{.found = FOUND_ABSENT,
+			.same_boot = true,
+			.missed_run = true,
+			.unconfirmed = true,
+			.absent_of_object = 1},
+		VERDICT_MISSED},
+	{"taken, the first press of two, missed: run",
+		{.found = FOUND_TAKEN, .missed_run = true, .unconfirmed = true}, VERDICT_MISSED},
+	{"another file bears its name: an editor",
+		{.found = FOUND_REPLACED,
+			.same_boot = true,
+			.agent_restarted = true,
+			.missed_run = true},
+		VERDICT_FRESH},
+	{"another file bears its name, and it was served",
+		{.found = FOUND_REPLACED, CLAIMED(CLAIM_RUNNING)}, VERDICT_ADOPT},
 	{"staged: it was never shown", {.found = FOUND_STAGED, .missed_run = true}, VERDICT_FRESH},
 	{"no row", {.found = FOUND_UNKNOWN, .agent_restarted = true}, VERDICT_FRESH},
 };
@@ -97,7 +154,7 @@ static void test_never_twice(void **state)
 {
 	(void)state;
 	for (unsigned bits = 0; bits < 1U << 6; bits++)
-		for (int found = FOUND_PRESENT; found <= FOUND_ABSENT; found++)
+		for (int found = FOUND_PRESENT; found <= FOUND_REPLACED; found++)
 			for (int claim = 0; claim <= CLAIM_INTERRUPTED; claim++) {
 				struct facts f = {
 					.found = (enum found)found,
@@ -111,7 +168,7 @@ static void test_never_twice(void **state)
 				};
 				enum verdict v = verdict_of(&f);
 				if (f.claimed || f.found == FOUND_PRESENT ||
-					f.found == FOUND_STAGED) {
+					f.found == FOUND_STAGED || f.found == FOUND_REPLACED) {
 					assert_int_not_equal(v, VERDICT_RUN);
 					assert_int_not_equal(v, VERDICT_PRESS);
 				}
