@@ -35,13 +35,14 @@ static void *grow(void *array, size_t n, size_t size)
 void adopt_claim(struct agent *a, const struct exec_claim *m, int *fds, size_t n_fds)
 {
 	struct adoption *ad = a->adoption;
+	size_t quarters = m->state == CLAIM_RUNNING ? 3 : 2;
 
 	ad->claims = grow(ad->claims, ad->n_claims, sizeof(*ad->claims));
 	struct claim *c = &ad->claims[ad->n_claims++];
 	*c = (struct claim){.m = *m, .fds = {-1, -1}};
 	/* they are numbered from below: the first scan needs some too */
 	for (size_t i = 0; i < n_fds && i < 2; i++)
-		if ((size_t)fds[i] < a->fd_limit / 2)
+		if ((size_t)fds[i] < a->fd_limit / 4 * quarters)
 			c->fds[i] = steal_fd(&fds[i]);
 	if (m->run >= a->next_run)
 		a->next_run = m->run + 1;

@@ -133,13 +133,26 @@ void control_changed(struct agent *a, struct flag *f)
 	bool made = false;
 
 	for (struct connection *c = a->control->connections; c; c = c->next) {
-		if (c->verb != CONTROL_STATUS || !c->follow || !control_selects(a, c, f))
+		if (c->verb != CONTROL_STATUS || !c->follow ||
+			!control_selects(c, a->view, (uint32_t)(f - a->flags)))
 			continue;
 		if (!made)
 			control_record_action(a, f, &m);
 		made = true;
 		(void)control_say(c, &m, sizeof(m));
 	}
+}
+
+void control_removed(struct agent *a, const struct view *v, uint32_t action)
+{
+	struct control_action m;
+
+	if (!a->control->connections)
+		return;
+	control_record_removed(v, action, &m);
+	for (struct connection *c = a->control->connections; c; c = c->next)
+		if (c->verb == CONTROL_STATUS && c->follow && control_selects(c, v, action))
+			(void)control_say(c, &m, sizeof(m));
 }
 
 void control_output(struct agent *a, struct live *l)

@@ -18,6 +18,8 @@ struct control *control_free(struct control *c);
 
 /* News for those who follow. */
 void control_changed(struct agent *a, struct flag *f);
+/* ACTION of V, the view before, is no more. */
+void control_removed(struct agent *a, const struct view *v, uint32_t action);
 void control_output(struct agent *a, struct live *l);
 void control_ended(struct agent *a, struct live *l);
 void control_reloaded(struct agent *a, const struct exec_reloaded *m);

@@ -35,7 +35,7 @@ struct control {
 
 /* Does the one request.  *FD is taken over where it is used. */
 void control_request(struct connection *c, const struct control_request *m, int *fd);
-bool control_selects(const struct agent *a, const struct connection *c, const struct flag *f);
+bool control_selects(const struct connection *c, const struct view *v, uint32_t action);
 
 /* A CONTROL_RECORD of R. */
 void control_say_run(struct connection *c, const struct run *r, uint64_t timeout);

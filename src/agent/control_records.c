@@ -3,6 +3,7 @@
 
 #include "agent/board.h"
 #include "agent/flag.h"
+#include "common/text.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -78,4 +79,20 @@ void control_record_action(struct agent *a, struct flag *f, struct control_actio
 		control_record_run(&stored, flag_press(a, f)->timeout, &out->last);
 		run_done(&stored);
 	}
+}
+
+void control_record_removed(const struct view *v, uint32_t action, struct control_action *out)
+{
+	const struct view_action *act = &v->actions[action];
+	const struct view_board *b = &v->boards[act->board];
+
+	*out = (struct control_action){
+		.header.type = CONTROL_ACTION,
+		.removed = 1,
+		.percent = UINT32_MAX,
+		.since = now_realtime(),
+	};
+	put(out->object, sizeof(out->object), view_str(v, b->object));
+	put(out->group, sizeof(out->group), view_str(v, b->group));
+	put(out->action, sizeof(out->action), view_str(v, act->name));
 }

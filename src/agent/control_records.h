@@ -8,5 +8,6 @@
 
 void control_record_run(const struct run *r, uint64_t timeout, struct control_run *out);
 void control_record_action(struct agent *a, struct flag *f, struct control_action *out);
+void control_record_removed(const struct view *v, uint32_t action, struct control_action *out);
 
 #endif

@@ -52,10 +52,8 @@ static bool is_master(const struct connection *c)
 	return c->uid == 0 || c->uid == getuid();
 }
 
-static bool may(const struct agent *a, const struct connection *c, const struct board *b)
+static bool may(const struct connection *c, gid_t gid)
 {
-	gid_t gid = board_view(a, b)->dir_gid;
-
 	if (is_master(c) || c->gid == gid)
 		return true;
 	for (size_t i = 0; i < c->n_groups; i++)
@@ -69,21 +67,22 @@ static bool named(const char *want, const char *name)
 	return !*want || name_equal(want, name);
 }
 
-bool control_selects(const struct agent *a, const struct connection *c, const struct flag *f)
+bool control_selects(const struct connection *c, const struct view *v, uint32_t action)
 {
-	const struct board *b = flag_board(a, f);
+	const struct view_action *act = &v->actions[action];
+	const struct view_board *b = &v->boards[act->board];
 
-	return may(a, c, b) && named(c->object, board_object(a, b)) &&
-	       named(c->group, board_group(a, b)) && named(c->action, flag_action_name(a, f));
+	return may(c, b->dir_gid) && named(c->object, view_str(v, b->object)) &&
+	       named(c->group, view_str(v, b->group)) && named(c->action, view_str(v, act->name));
 }
 
 /* The next flag that C asks for, from number FROM on. */
 static struct flag *next_flag(const struct agent *a, const struct connection *c, size_t *from)
 {
 	while (*from < a->n_flags) {
-		struct flag *f = &a->flags[(*from)++];
-		if (f->adopted && control_selects(a, c, f))
-			return f;
+		uint32_t i = (uint32_t)(*from)++;
+		if (a->flags[i].adopted && control_selects(c, a->view, i))
+			return &a->flags[i];
 	}
 	return NULL;
 }
@@ -224,7 +223,7 @@ static bool may_see_run(struct connection *c, const struct run *r)
 	for (size_t i = 0; i < a->n_boards; i++)
 		if (strcmp(board_object(a, &a->boards[i]), r->object) == 0 &&
 			strcmp(board_group(a, &a->boards[i]), r->group) == 0)
-			return may(a, c, &a->boards[i]);
+			return may(c, board_view(a, &a->boards[i])->dir_gid);
 	return false;
 }
 

@@ -3,6 +3,7 @@
 
 #include "agent/adopt.h"
 #include "agent/board.h"
+#include "agent/control.h"
 #include "agent/custody.h"
 #include "agent/find.h"
 #include "agent/flag.h"
@@ -294,10 +295,12 @@ static void carry_over(struct agent *a, struct before *o)
 	for (uint32_t i = 0; i < o->n_boards; i++)
 		carry_board(a, o, i);
 	for (uint32_t i = 0; i < o->n_flags; i++) {
-		if (o->flag_map[i] == VIEW_NONE)
+		if (o->flag_map[i] == VIEW_NONE) {
 			drop_flag(a, o, i);
-		else
+			control_removed(a, o->view, i);
+		} else {
 			rename_to_new_words(a, o, i, &a->flags[o->flag_map[i]]);
+		}
 	}
 	for (uint32_t i = 0; i < o->n_boards; i++)
 		if (o->board_map[i] == VIEW_NONE)

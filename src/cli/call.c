@@ -81,6 +81,7 @@ static bool vet(const union control_message *m)
 	switch (m->header.type) {
 	case CONTROL_ACTION:
 		return vet_run(&m->action.last) && m->action.state < STATE_MAX_ &&
+		       m->action.removed <= 1 &&
 		       (m->action.percent <= 100 || m->action.percent == UINT32_MAX);
 	case CONTROL_RECORD:
 		return vet_run(&m->run);

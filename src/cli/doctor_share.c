@@ -115,10 +115,6 @@ static void check_share(struct doctor *d, const struct smbconf *conf, const stru
 {
 	struct look l = {.d = d, .conf = conf, .share = s};
 
-	if (s->mixed)
-		doctor_found(d, AREA, "give them a directory.path and a share of their own each",
-			"%s has objects with access: press-only and others: no share serves both",
-			s->path);
 	l.section = smbconf_cover(conf, s->path);
 	if (!l.section) {
 		doctor_found(d, AREA, "flagman samba prints one", "no share of smb.conf has %s",

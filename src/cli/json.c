@@ -82,7 +82,7 @@ struct json_object *json_action(const struct control_action *a)
 	json_object_object_add(o, "description", json_text_or_null(a->description));
 	json_object_object_add(o, "path", json_text_or_null(a->path));
 	json_object_object_add(o, "file-name", json_text_or_null(a->file_name));
-	add_text(o, "state", state_word((enum state)a->state));
+	add_text(o, "state", a->removed ? "removed" : state_word((enum state)a->state));
 	json_object_object_add(
 		o, "percent", a->percent <= 100 ? json_object_new_int((int)a->percent) : NULL);
 	json_object_object_add(o, "since", json_time(a->since));

@@ -85,7 +85,6 @@ static int add_group(struct share *s, const struct group *g)
 {
 	gid_t *p;
 
-	s->mixed |= s->n_gids && s->press_only != (g->access == ACCESS_PRESS_ONLY);
 	s->press_only |= g->access == ACCESS_PRESS_ONLY;
 	for (size_t i = 0; i < g->n_actions; i++)
 		s->drops |= g->actions[i].drop != NULL;
@@ -181,16 +180,6 @@ static struct json_object *json_section(const struct share *s)
 	return o;
 }
 
-/* acl_xattr grants no deleting in a plain directory of the group's (tests/integration). */
-static void complain_mixed(const struct share *shares, size_t n)
-{
-	for (size_t i = 0; i < n; i++)
-		if (shares[i].mixed)
-			cli_error("%s has objects with access: press-only and others, and one "
-				  "section can't serve both: give them paths of their own",
-				shares[i].path);
-}
-
 static void print_sections(const struct cli *cli, const struct share *shares, size_t n)
 {
 	struct json_object *array;
@@ -238,7 +227,6 @@ int verb_samba(const struct cli *cli)
 		print_sections(cli, shares, n);
 	else
 		cli_error("%s defines no object yet; flagman new makes a snippet", cli->conf_dir);
-	complain_mixed(shares, n);
 	share_list_free(shares, n);
 	if (c->n_errors)
 		cli_error("the configuration has errors, so something may be missing here; see "

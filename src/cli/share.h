@@ -16,8 +16,7 @@
 struct share {
 	const char *path; /* the configuration's */
 	char name[64];    /* of the section: the last part of the path */
-	bool press_only;  /* an object of it has access: press-only */
-	bool mixed;       /* ... and another has not: no section serves both */
+	bool press_only;  /* its objects have access: press-only */
 	bool drops;       /* an action of it takes payloads */
 	gid_t *gids;      /* owned; who may press, without doubles */
 	size_t n_gids;

@@ -183,7 +183,7 @@ void show_action_line(struct buf *out, const struct control_action *a, int64_t n
 	show_who(&who, &a->last);
 	show_action_result(&result, a, now);
 	add_printable(out, target_name(name, a->object, a->group, a->action));
-	buf_addf(out, ": %s", show_state((enum state)a->state));
+	buf_addf(out, ": %s", a->removed ? "removed" : show_state((enum state)a->state));
 	if (a->percent <= 100)
 		buf_addf(out, " %u%%", a->percent);
 	if (who.len && a->state != STATE_READY && a->state != STATE_BLOCKED) {

@@ -85,11 +85,18 @@ static struct control_action *find_same(
 	return NULL;
 }
 
-/* The record of its action, replaced or added. */
+/* The record of its action, replaced, added or taken out. */
 static int remember(struct target_matches *m, const struct control_action *a, size_t *hint)
 {
 	struct control_action *p = find_same(m, a, hint);
 
+	if (a->removed) {
+		if (!p)
+			return 0;
+		m->n--;
+		memmove(p, p + 1, (size_t)(m->actions + m->n - p) * sizeof(*p));
+		return 0;
+	}
 	if (p) {
 		*p = *a;
 		return 0;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Groups against each other: two that would share a directory, and one that would live within
- * another's.  The live one stays, else the first by file name.
+ * Groups against each other: two that would share a directory, one that would live within
+ * another's, and two that no section of smb.conf serves together.  The live one stays, else the
+ * first by file name.
  */
 #include "config/merge.h"
 
@@ -133,6 +134,67 @@ static void check_nested(struct loader *l, struct merged *groups, size_t n, stru
 	}
 }
 
+/* Those of one directory.path stand together, the one that stays before the others. */
+static int compare_places(const void *pa, const void *pb)
+{
+	const struct merged *a = *(struct merged *const *)pa, *b = *(struct merged *const *)pb;
+
+	if (a->group.real != b->group.real)
+		return (uintptr_t)a->group.real < (uintptr_t)b->group.real ? -1 : 1;
+	return beats(a, b) ? -1 : beats(b, a);
+}
+
+static void two_accesses(struct loader *l, const struct merged *winner, struct merged *loser)
+{
+	bool press_only = loser->group.access == ACCESS_PRESS_ONLY;
+	const struct place at = merged_place(loser, key_set_has(&loser->set, KEY_DIRECTORY_ACCESS)
+							    ? KEY_DIRECTORY_ACCESS
+							    : KEY_DIRECTORY_PATH);
+	const struct place other = merged_place(winner, KEY_DIRECTORY_PATH);
+	bool mute = l->mute;
+
+	l->mute = loser->rank != 0;
+	l->first = NULL;
+	l->object = loser->group.object;
+	l->group = loser->group.name;
+	wrong_at(l, &at,
+		"object %s is %spress-only and object %s, in %s, %s: no share serves both, so give "
+		"each a directory.path of its own",
+		loser->group.object, press_only ? "" : "not ", winner->group.object,
+		place_words(l, &other), press_only ? "is not" : "is");
+	l->mute = mute;
+	l->object = l->group = NULL;
+	lose(l, loser);
+}
+
+/* With acl_xattr members can delete nothing in a plain directory of theirs, and without it
+ * press-only grants nothing. */
+static void check_accesses(struct loader *l, struct merged *groups, size_t n)
+{
+	struct merged **order;
+	size_t n_order = 0;
+	bool mixed = false;
+
+	for (size_t i = 1; i < n && !mixed; i++)
+		mixed = groups[i].group.access != groups[0].group.access;
+	order = mixed ? calloc(n, sizeof(*order)) : NULL;
+	if (!order) {
+		l->error = mixed ? -ENOMEM : l->error;
+		return;
+	}
+	for (size_t i = 0; i < n; i++)
+		if (!groups[i].lost)
+			order[n_order++] = &groups[i];
+	qsort(order, n_order, sizeof(struct merged *), compare_places);
+	for (size_t i = 1, first = 0; i < n_order; i++) {
+		if (order[i]->group.real != order[first]->group.real)
+			first = i;
+		else if (order[i]->group.access != order[first]->group.access)
+			two_accesses(l, order[first], order[i]);
+	}
+	free(order);
+}
+
 static size_t without_losers(struct merged *groups, size_t n)
 {
 	size_t kept = 0;
@@ -178,6 +240,7 @@ bool cross_check(struct loader *l, struct merged *groups, size_t *n)
 			check_nested(l, groups, *n, &groups[i]);
 		last = groups[i].lost ? NULL : groups[i].group.real;
 	}
+	check_accesses(l, groups, *n);
 	for (size_t i = 0; i < *n; i++)
 		again = again || (groups[i].lost && groups[i].rank < 2);
 	*n = without_losers(groups, *n);

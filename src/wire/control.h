@@ -84,6 +84,8 @@ struct control_action {
 	uint32_t state;
 	uint32_t percent; /* UINT32_MAX: none */
 	int64_t since;    /* us since 1970 */
+	uint32_t removed; /* 1: the configuration has it no more; told once to who follows */
+	uint32_t pad;
 	char progress[256];
 	char note[256];          /* why it was put back, what it waits for, who holds the lock */
 	struct control_run last; /* the run that is shown: current or latest; run 0: none */

@@ -61,6 +61,7 @@ class Action(ctypes.Structure):
                 ("description", ctypes.c_char * 256), ("path", ctypes.c_char * 512),
                 ("file_name", ctypes.c_char * 256), ("state", ctypes.c_uint32),
                 ("percent", ctypes.c_uint32), ("since", ctypes.c_int64),
+                ("removed", ctypes.c_uint32), ("pad", ctypes.c_uint32),
                 ("progress", ctypes.c_char * 256), ("note", ctypes.c_char * 256),
                 ("last", Run)]
 

@@ -180,12 +180,6 @@ def test_samba_has_a_section_for_each_path(cli):
         ("one", "/srv/one", "/.flagman/._*/.DS_Store/"), ("two", "/srv/two", "/.flagman/")]
 
 
-def test_samba_says_what_no_section_can_do(cli):
-    cli.snippet("a.yaml", snippet("A"))
-    cli.snippet("b.yaml", snippet("B", access="press-only"))
-    assert "one section can't serve both" in cli("samba").stderr
-
-
 def test_samba_without_objects(cli):
     assert "flagman new" in cli("samba", status=78).stderr
     assert cli.json("samba", status=78) == []

@@ -229,6 +229,37 @@ def test_follow_draws_a_table_on_a_terminal(cli, agent):
     assert "55%" in last and "New one" in last, "what was seen last stays"
 
 
+def test_follow_takes_out_what_is_removed(cli, agent):
+    for names in (["B"], ["B", "C"], ["B", "C", "D"]):
+        agent.actions.clear()
+        for name in names:
+            agent.add("A", name, state="running", since=NOW)
+        follower = Follower(cli, terminal=True)
+        follower.wait(names[-1] + " ")
+        agent.push(make_action("A", "B", removed=1))
+        agent.push(make_action("A", "never there", removed=1))
+        agent.push(make_action("A", "New", state="done", since=NOW))
+        follower.wait("New")
+        follower.stop()
+        agent.followers.clear()
+        last = follower.seen[follower.seen.rindex("\033[?1049l") + 8:]
+        shown = [line.split()[0] for line in last.splitlines()[2:]]
+        assert shown == [*names[1:], "New"]
+
+
+def test_follow_says_what_is_removed(cli, agent):
+    agent.add("A", "B")
+    for args in ([], ["--json"]):
+        follower = Follower(cli, *args)
+        follower.wait("B")
+        wait_for(lambda: agent.followers, "it follows")
+        agent.push(make_action("A", "B", removed=1))
+        follower.wait("removed")
+        follower.stop()
+        agent.followers.clear()
+    assert json.loads(follower.seen.splitlines()[-1])["state"] == "removed"
+
+
 def test_follow_draws_nothing_wider_than_the_terminal(cli, agent):
     agent.add("A", "B", state="running", since=NOW, progress="x" * 200)
     follower = Follower(cli, terminal=True, env={"NO_COLOR": "1"})

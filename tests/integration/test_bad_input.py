@@ -4,6 +4,7 @@
 import array
 import os
 import random
+import re
 import shutil
 import socket
 import struct
@@ -351,6 +352,37 @@ def test_all_at_once_with_few_descriptors(inst):
     for n in range(count):
         inst.wait_ran(f"Go{n}", 1)
         inst.wait_state(f"App{n}", "Go", "Done")
+    assert "Too many" not in inst.log(), inst.log()
+
+
+@pytest.mark.parametrize("role", ["agent", "executor"])
+@pytest.mark.parametrize("limit", [48, 64])
+def test_runs_are_adopted_with_few_descriptors(inst, limit, role):
+    """As many as may run, beside those that wait: followed to their end, output and all."""
+    for n in range(30):
+        inst.define(f"App{n}", f"- name: Go\n  command: %ACT% Go{n} listen\n"
+                    + QUIT.format(f"No{n}"), group=QUICK)
+    prlimit(inst, limit)
+    inst.start()
+    inst.wait_state("App29", "No29", "")
+    most = limit // 8
+    for n in range(most):
+        inst.press_delete(f"App{n}", "Go")
+        inst.wait_state(f"App{n}", "Go", "Running")
+    inst.press_delete("App29", "Go")
+    inst.wait_state("App29", "Go", "Waiting")
+    inst.kill(role)
+    if role == "executor":
+        inst.start()
+    for n in range(most):
+        inst.wait_state(f"App{n}", "Go", "Running")
+        finish(inst, f"Go{n}", "echo the end; exit 1")
+        inst.wait_text(f"App{n}", "Go", "the end")
+        inst.wait_state(f"App{n}", "Go", "Failed")
+        inst.wait_ran(f"Go{n}", 1)
+    assert len(inst.ran("Go29")) <= 1
+    for n in range(30):
+        inst.wait_state(f"App{n}", f"No{n}", re.compile("|Blocked"))
     assert "Too many" not in inst.log(), inst.log()
 
 

@@ -187,6 +187,11 @@ class Follower:
     def lines(self):
         return self.path.read_text(encoding="utf-8").splitlines()
 
+    def wait(self, what):
+        """Until WHAT(line) is true of a line that was not waited for yet."""
+        wait_for(lambda: any(what(line) for line in self.lines()), "it is said",
+                 dump=lambda: "\n".join(self.lines()) + self.inst.dump())
+
     def wait_states(self, action, states):
         """Until the records of ACTION have had STATES, and no others."""
         def seen():
@@ -214,6 +219,20 @@ def test_status_follow(inst):
         inst.define("Apache", QUIT.format("Restart", "exit 0") + QUIT.format("Stop", "exit 0")
                     + QUIT.format("New", "exit 0"), group=QUICK)
         follower.wait_states("New", ["ready"])
+        follower.wait_states("Start", ["ready", "blocked", "ready", "removed"])
+
+
+def test_follow_what_is_removed(inst):
+    """Alone of what stays; and to those only who could see it."""
+    inst.define("Other", QUIT.format("Go", "exit 0"))
+    apache(inst)
+    with Follower(inst) as follower:
+        follower.wait(lambda line: "Other/Go: ready" in line)
+        (inst.conf / "other.yaml").unlink()
+        follower.wait(lambda line: line.endswith("Other/Go: removed"))
+        assert not any("Apache" in line and "removed" in line for line in follower.lines())
+        inst.define("Other", QUIT.format("Go", "exit 0"))
+        follower.wait(lambda line: follower.lines().index(line) > 4 and "Other/Go: ready" in line)
 
 
 def test_reload(inst):
