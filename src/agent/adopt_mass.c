@@ -53,12 +53,14 @@ static void collect(struct agent *a, struct list *list)
 				.row = row,
 			};
 	}
-	TAILQ_FOREACH (l, &a->holding, holdings)
-		list->all[list->n++] = (struct gone){
+	for (l = TAILQ_FIRST(&a->holding); l; l = TAILQ_NEXT(l, holdings)) {
+		struct gone g = {
 			.object = board_view(a, flag_board(a, l->flag))->object,
 			.pressed = l->run.pressed,
 			.hold = flag_press(a, l->flag)->hold,
 		};
+		list->all[list->n++] = g;
+	}
 }
 
 /* All of them together, of three objects or more. */
