@@ -36,9 +36,8 @@ static bool is_copy(int dirfd, const char *name, int old_fd)
 
 	if (file_info_at(dirfd, name, &info) < 0 || !S_ISREG(info.mode) || info.nlink != 1)
 		return false;
-	if (info.size == 0)
-		return true;
-	if (old_fd < 0 || info.size > COPY_MAX)
+	/* An empty one may be somebody's who is about to write into it. */
+	if (old_fd < 0 || info.size == 0 || info.size > COPY_MAX)
 		return false;
 	fd = openat(dirfd, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
 	return fd >= 0 && same_content(old_fd, fd, info.size);

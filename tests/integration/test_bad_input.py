@@ -270,6 +270,7 @@ def test_a_command_that_closes_its_output(inst):
     apache(inst)
     inst.press_delete("Apache", "Restart")
     inst.tell("Restart", "exec >&- 2>&-")
+    inst.wait_state("Apache", "Restart", "Running")
     stays(lambda: inst.state_of("Apache", "Restart") == "Running", "it runs on", 0.3, inst.dump)
     finish(inst, line="exit 5")
     inst.wait_text("Apache", "Restart", "exit status 5")
@@ -468,3 +469,17 @@ def test_a_refused_payload_with_a_name_too_long_for_a_note(inst):
     (inst.share / "Apache" / "In" / name).write_text("no\n")
     inst.wait_log("n{246}.txt is not accepted", mark)
     stays(lambda: os.listdir(inst.share / "Apache" / "In") == [name], "it stays", 0.3, inst.dump)
+
+
+def test_a_file_in_a_flags_place_that_is_written_slowly(inst):
+    """Made empty, as most programs do; what is written later is not lost."""
+    apache(inst)
+    path = inst.path_of("Apache", "Restart")
+    inst.by("alice", lambda: os.rename(path, path.with_name("away")))
+    with open(path, "w", encoding="ascii") as f:
+        inst.wait_log("put aside")
+        f.write("late\n")
+    aside = path.with_name("Restart (put aside).txt")
+    assert aside.read_text() == "late\n"
+    inst.wait_state("Apache", "Restart", "")
+    inst.never_ran("Restart", seconds=0.3)

@@ -28,6 +28,7 @@ def pressed_by_nobody(inst, *names):
     all_ready(inst)
     inst.never_ran(*NAMES, seconds=0.7)
     for name in names or NAMES[:1]:
+        inst.wait_state("Apache", name, "")  # and not Blocked any more
         inst.press_delete("Apache", name)
         inst.wait_ran(name, 1)
         inst.wait_state("Apache", name, "Running")

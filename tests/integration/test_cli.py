@@ -232,7 +232,8 @@ def test_follow_what_is_removed(inst):
         follower.wait(lambda line: line.endswith("Other/Go: removed"))
         assert not any("Apache" in line and "removed" in line for line in follower.lines())
         inst.define("Other", QUIT.format("Go", "exit 0"))
-        follower.wait(lambda line: follower.lines().index(line) > 4 and "Other/Go: ready" in line)
+        wait_for(lambda: sum("Other/Go: ready" in line for line in follower.lines()) == 2,
+                 "it is there again", dump=inst.dump)
 
 
 def test_reload(inst):
