@@ -183,6 +183,7 @@ def test_ten_thousand_foreign_files(inst):
 def test_something_stands_where_status_txt_belongs(inst, make, test_dir):
     apache(inst)
     path = inst.share / "Apache" / "Status.txt"
+    wait_for(path.exists, "Status.txt", dump=inst.dump)
     target = test_dir / "target"
     target.write_text("untouched\n")
 

@@ -238,6 +238,8 @@ def test_a_restart_changes_nothing_that_can_be_seen(inst):
     inst.press_delete("Apache", "Restart")
     finish(inst, line="exit 3")
     inst.wait_state("Apache", "Restart", "Failed")
+    for name in ("Start", "Stop"):
+        inst.wait_state("Apache", name, "")  # and not Blocked any more
     before = {n: (inst.share / "Apache" / n).stat().st_ino for n in inst.board("Apache")}
     inst.restart()
     stays(lambda: inst.state_of("Apache", "Restart") == "Failed", "still Failed", 0.3, inst.dump)
