@@ -33,7 +33,7 @@ static bool says_it_is(
 
 	snprintf(
 		title, sizeof(title), "\r\n%s: %s\r\n", board_object(a, b), flag_action_name(a, f));
-	return n == 0 || (n > 0 && memmem(text, (size_t)n, title, strlen(title)));
+	return n > 0 && memmem(text, (size_t)n, title, strlen(title));
 }
 
 /* A flag of our own without a row: that was lost in a power cut, or the whole data base was.  A
