@@ -4,6 +4,7 @@
 import os
 
 import pytest
+from impacket.nmb import NetBIOSTimeout
 from lib import people as people_module
 from lib import processes
 from lib.smb import SessionError
@@ -89,12 +90,21 @@ def test_explorer_copy(flags, smbd):
 
 
 def test_change_notify(flags, smbd):
+    """notifyd sets its watch a moment after the server says that it is armed."""
     put(flags, "Restart.txt")
     session = smbd.session("flags")
     session.arm_notify(session.open_directory(""))
-    (flags / "Restart.txt").rename(flags / "Restart [Running].txt")
-    assert session.changes() == [("renamed-from", "Restart.txt"),
-                                 ("renamed-to", "Restart [Running].txt")]
+    there, back = flags / "Restart.txt", flags / "Restart [Running].txt"
+    changes = [("renamed-from", there.name), ("renamed-to", back.name)]
+
+    def reported():
+        there.rename(back)
+        try:
+            return session.changes(timeout=1)
+        except NetBIOSTimeout:
+            back.rename(there)
+            return None
+    assert wait_for(reported, "a change is reported", dump=smbd.log) == changes
 
 
 def test_audit_line_names_the_user(flags, smbd, people):
