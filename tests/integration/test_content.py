@@ -20,7 +20,9 @@ def test_every_text_is_utf8_with_crlf(inst):
     apache(inst)
     for action in ("Restart", "Stop"):
         assert lines_end_in_crlf(raw_text(inst, action))
-    assert lines_end_in_crlf((inst.share / "Apache" / "Status.txt").read_bytes())
+    status = inst.share / "Apache" / "Status.txt"
+    wait_for(status.exists, "Status.txt", dump=inst.dump)
+    assert lines_end_in_crlf(status.read_bytes())
     inst.press_delete("Apache", "Restart")
     inst.tell("Restart", "printf 'one\\ntwo'", "exit 4")
     inst.wait_state("Apache", "Restart", "Failed")

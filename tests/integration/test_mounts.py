@@ -50,7 +50,7 @@ def test_it_is_mounted_again(inst, disk):
     run("umount", "--lazy", inst.share)
     inst.wait_log("it is gone or another directory", mark)
     disk()
-    inst.wait_log("is back", mark)
+    inst.wait_log("Apache: is back", mark)
     presses_work(inst, 1)
     for name in ("Start", "Stop"):
         assert not inst.ran(name)
@@ -63,7 +63,12 @@ def test_it_is_mounted_only_later(inst, disk):
     inst.start()
     inst.never_ran("Restart", "Start", "Stop", seconds=0.5)
     assert os.listdir(inst.share) == []
+    mark = inst.mark()
     disk()
+    inst.wait_log("Apache: is back", mark)
+    flag = inst.share / "Apache" / "Restart.txt"
+    wait_for(lambda: flag.exists() and flag.stat().st_ino != inst.made["Restart"],
+             "a fresh flag is there", dump=inst.dump)
     presses_work(inst, 1)
 
 
@@ -73,7 +78,9 @@ def test_release_lets_it_be_unmounted(inst, disk):
     run("umount", inst.share)
     inst.never_ran("Restart", "Start", "Stop", seconds=0.3)
     disk()
+    mark = inst.mark()
     inst.cli("restore", "Apache", check=0)
+    inst.wait_log("share: is back", mark)
     presses_work(inst, 1)
     wait_for(lambda: sorted(inst.flags("Apache")) == ["Restart", "Start", "Stop"], "all are back",
              dump=inst.dump)
