@@ -113,6 +113,7 @@ static void keep_row(const struct stored_flag *s, void *userdata)
 	ad->rows[f - a->flags] = (struct row){
 		.token = s->token,
 		.id = s->id,
+		.fd = -1,
 		.since = s->since,
 		.run = s->run,
 		.note = adopt_copy(s->note),
@@ -240,6 +241,8 @@ void adopt_scan(struct agent *a)
 	ad->seen = calloc(a->n_boards ? a->n_boards : 1, sizeof(*ad->seen));
 	if (!ad->rows || !ad->seen)
 		log_fatal(71, "out of memory");
+	for (size_t i = 0; i < a->n_flags; i++)
+		ad->rows[i].fd = -1;
 	r = store_each_flag(a->store, keep_row, a);
 	if (r == 0)
 		r = store_each_open_run(a->store, keep_open, ad);
@@ -266,6 +269,8 @@ void adopt_scan(struct agent *a)
 		free(ad->rows[i].note);
 		free(ad->rows[i].shown);
 		free(ad->rows[i].replaced);
+		a->n_fds -= ad->rows[i].fd >= 0; /* of a flag that is not kept */
+		close_fd(ad->rows[i].fd);
 	}
 	free(ad->rows);
 	free(ad->seen);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * What is known while the verdicts are given: shared by adopt.c (claims, rows, the order of
- * things), adopt_runs.c (what becomes of a press or run) and adopt_boards.c (what lies where).
+ * things), adopt_find.c (what lies where), adopt_runs.c (what becomes of a press or run) and
+ * adopt_boards.c (what becomes of the flags).
  */
 #ifndef FLAGMAN_AGENT_ADOPT_FACTS_H
 #define FLAGMAN_AGENT_ADOPT_FACTS_H
@@ -19,6 +20,7 @@ struct claim {
 struct row {
 	struct token token;
 	struct file_id id;
+	int fd; /* of its file where the row says that it is, or -1 */
 	int64_t since;
 	int64_t pressed; /* us since 1970: when its directory (or Run) was last changed */
 	uint64_t run;
@@ -69,9 +71,11 @@ void adopt_run(struct agent *a, struct flag *f, struct run *run, enum verdict v,
 /* A run that was starting, waiting or running when the agent died. */
 void adopt_open_run(struct agent *a, struct run *run);
 
-/* adopt_boards.c: first what lies where on each board; then, when the open runs are known, how many
- * flags of one object went (returns how many boards it has); then what follows. */
+/* adopt_find.c: what lies where on a board. */
 void adopt_gather(struct agent *a, struct board *b);
+
+/* adopt_boards.c: when the open runs are known too, how many flags of one object went (returns how
+ * many boards it has); then what follows. */
 size_t adopt_count(struct agent *a, size_t first);
 void adopt_verdicts(struct agent *a, struct board *b);
 /* It went by a gesture that nobody has answered yet. */

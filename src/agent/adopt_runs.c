@@ -40,6 +40,8 @@ static void missed(struct agent *a, struct flag *f, struct run *run, enum cause 
 {
 	struct live *l = press_live(a, f);
 
+	if (l->kept_payload)
+		custody_again(a, l, run);
 	run_done(&l->run);
 	l->run = *run;
 	*run = (struct run){0};

@@ -95,7 +95,7 @@ struct live {
 	uint8_t before;    /* the state to go back to when called off */
 	bool active;       /* sent to the executor and not ended: counts for serialise and locks */
 	bool confirmed;
-	bool kept_payload; /* its payload is in custody at .flagman/<run.token> */
+	bool kept_payload; /* the payload of `run` is in custody, for another try */
 	bool taken;        /* a flag was taken to .flagman/<run.token> and wants to be unlinked */
 	bool waits, held;
 	TAILQ_ENTRY(live) actives, waitings, holdings;

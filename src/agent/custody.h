@@ -37,7 +37,11 @@ bool custody_kept_is_gone(struct agent *a, struct live *l);
 void custody_again(struct agent *a, struct live *l, struct run *run);
 /* At start: a run that had a payload in custody goes on, or is kept.  False: it was never taken. */
 bool custody_resume(struct agent *a, struct flag *f, struct run *run);
-void custody_adopt_kept(struct agent *a, struct flag *f);
+/* At start, before F counts as pressed: a payload of its last run is there to be tried again.
+ * MOVED: it lies under that token, of a press that did not get further; or NULL. */
+void custody_find_kept(struct agent *a, struct flag *f, const struct token *moved);
+/* At start, when all runs of F are known: what becomes of its payload. */
+void custody_adopt(struct agent *a, struct flag *f);
 /* flagman run --payload: a copy of what FD (taken over) reads.  The run's number, or 0: *RET_WHY.
  */
 uint64_t custody_copy(

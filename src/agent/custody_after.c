@@ -67,6 +67,12 @@ void custody_return_kept(struct agent *a, struct dropping *d)
 	give_back(a, d);
 }
 
+/* Did it end so that it may be tried again? */
+static bool wants_another_try(const struct run *run)
+{
+	return run->state != STATE_DONE && run->cause != CAUSE_CALLED_OFF;
+}
+
 void custody_over(struct agent *a, struct live *l)
 {
 	struct dropping *d = custody_drop_of(a, l->flag);
@@ -81,7 +87,7 @@ void custody_over(struct agent *a, struct live *l)
 		custody_reset(d);
 		return;
 	}
-	d->keep = l->run.state != STATE_DONE && l->run.cause != CAUSE_CALLED_OFF;
+	d->keep = wants_another_try(&l->run);
 	custody_ask(a, d, STAGE_RETURNING);
 }
 
@@ -177,17 +183,43 @@ bool custody_resume(struct agent *a, struct flag *f, struct run *run)
 	return true;
 }
 
-void custody_adopt_kept(struct agent *a, struct flag *f)
+static struct live *last_run(struct agent *a, struct flag *f)
 {
 	struct live *l = press_live(a, f);
-	struct dropping *d;
 
-	if (!l->run.id && f->run && store_get_run(a->store, f->run, &l->run) < 0)
+	if (!l->run.id && f->run)
+		(void)store_get_run(a->store, f->run, &l->run);
+	return l;
+}
+
+void custody_find_kept(struct agent *a, struct flag *f, const struct token *moved)
+{
+	struct live *l = last_run(a, f);
+	int staging = board_base(a, flag_board(a, f))->staging_fd;
+	char from[TOKEN_HEX + 1], to[TOKEN_HEX + 1];
+
+	if (!l->run.payload || !wants_another_try(&l->run))
 		return;
-	d = resume(a, f, &l->run);
-	if (d && l->run.state == STATE_RUNNING)
+	if (moved) /* if this fails, it was not that run's */
+		(void)renameat2(staging, token_hex(moved, from), staging,
+			token_hex(&l->run.token, to), RENAME_NOREPLACE);
+	l->kept_payload = resume(a, f, &l->run) != NULL;
+}
+
+void custody_adopt(struct agent *a, struct flag *f)
+{
+	struct dropping *d = custody_drop_of(a, f);
+
+	if (!d)
+		return;
+	struct live *l = last_run(a, f);
+	bool known = d->name != NULL;
+	if (known ? !l->kept_payload : !resume(a, f, &l->run))
+		return; /* a run has it, or there is none */
+	if (l->run.state == STATE_STARTING || l->run.state == STATE_WAITING ||
+		l->run.state == STATE_RUNNING)
 		d->stage = STAGE_RUNNING;
-	else if (d)
+	else
 		custody_over(a, l);
 }
 

@@ -8,11 +8,11 @@ import os
 import re
 import shutil
 import signal
-import sqlite3
 import time
 
 import pytest
 from boards import QUICK, apache, finish, several
+from down import database
 from lib import processes
 from lib.instance import LIB
 from lib.waiting import wait_for
@@ -42,19 +42,6 @@ def kill_runs(inst):
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
     wait_for(lambda: not any(processes.alive(p) for p in pids + below), "they are dead")
-
-
-@contextlib.contextmanager
-def database(inst):
-    """flagman's own, while it is stopped."""
-    path = next(inst.state.rglob("flagman.db"))
-    owner = path.stat()
-    connection = sqlite3.connect(path)
-    yield connection
-    connection.commit()
-    connection.close()
-    for file in path.parent.iterdir():
-        os.chown(file, owner.st_uid, owner.st_gid)
 
 
 class Snapshot:
@@ -355,8 +342,8 @@ def test_never_twice_under_fire(inst, role):
         ensure_up(inst)
         inst.wait_state(f"App{n}", "Restart", re.compile("Done|Not run|Failed"))
         assert len(inst.ran(f"Restart{n}")) <= 1
-        if not inst.ran(f"Restart{n}"):
-            assert inst.state_of(f"App{n}", "Restart") == "Not run"
+        if not inst.ran(f"Restart{n}") and inst.state_of(f"App{n}", "Restart") != "Not run":
+            inst.wait_text(f"App{n}", "Restart", "it may have run")  # claimed, and no further
 
 
 def test_events_are_lost_and_presses_are_not(inst):

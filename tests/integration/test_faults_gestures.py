@@ -1,40 +1,13 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Gestures while the agent, or the whole service, is down mean what they mean to a living flag."""
 
-import contextlib
 import os
-import signal
 import time
 
 import pytest
 from boards import QUICK, apache, several
+from down import DOWN, no_agent, no_service
 from lib.waiting import wait_for
-
-
-@contextlib.contextmanager
-def no_agent(inst):
-    """What happens below is seen by the next agent only, under a living executor."""
-    agent = inst.pids("agent")
-    for pid in agent:
-        os.kill(pid, signal.SIGSTOP)
-    yield
-    for pid in agent:
-        os.kill(pid, signal.SIGKILL)
-    wait_for(lambda: inst.pids("agent") and not set(inst.pids("agent")) & set(agent),
-             "another agent is there", dump=inst.dump)
-
-
-@contextlib.contextmanager
-def no_service(inst):
-    inst.stop()
-    yield
-    inst.start()
-
-
-DOWN = pytest.mark.parametrize("down, keys", [
-    (no_agent, "cooldown: 0\nhold: 200ms"),
-    (no_service, "cooldown: 0\nhold: 200ms\nmissed: run"),
-], ids=["agent", "service"])
 
 
 def save(path, text):

@@ -35,8 +35,7 @@ def children(pid):
     return found
 
 
-def descendants(pid):
-    """All below PID, parents before children."""
+def _scan(pid):
     found = []
     queue = children(pid)
     while queue:
@@ -44,6 +43,16 @@ def descendants(pid):
         found.append(child)
         queue += children(child)
     return found
+
+
+def descendants(pid):
+    """All below PID, parents before children.  A parent that dies while it is looked at takes its
+    children out of sight, up to where we have been: so until two looks agree."""
+    found = None
+    while True:
+        last, found = found, _scan(pid)
+        if found == last:
+            return found
 
 
 def comm(pid):

@@ -1,0 +1,309 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The boards at start: what is present, staged, taken, replaced or absent. */
+#include "agent/adopt.h"
+#include "agent/adopt_facts.h"
+#include "agent/board.h"
+#include "agent/find.h"
+#include "agent/flag.h"
+#include "common/log.h"
+#include "common/text.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+/* Does it say that it is the flag of that action?  A copy that somebody made does too. */
+static bool says_it_is(
+	struct agent *a, struct board *b, struct flag *f, int dirfd, const char *name)
+{
+	_cleanup_close_ int fd =
+		openat(dirfd, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	char text[2048], title[2 * FLAG_NAME_MAX + 8];
+	ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof(text));
+
+	snprintf(
+		title, sizeof(title), "\r\n%s: %s\r\n", board_object(a, b), flag_action_name(a, f));
+	return n > 0 && memmem(text, (size_t)n, title, strlen(title));
+}
+
+/* A flag of our own without a row: that was lost in a power cut, or the whole data base was.  A
+ * fresh one takes its place. */
+static bool is_stray(
+	struct agent *a, struct board *b, int dirfd, const char *name, const struct file_info *info)
+{
+	const struct view_board *v = board_view(a, b);
+	char action[FLAG_NAME_MAX];
+
+	if (info->uid != getuid() || info->nlink != 1 || !name_parse(name, action, sizeof(action)))
+		return false;
+	for (uint32_t i = 0; i < v->n_actions; i++) {
+		struct flag *f = &a->flags[v->first_action + i];
+		if (name_equal(action, flag_action_name(a, f)))
+			return says_it_is(a, b, f, dirfd, name);
+	}
+	return false;
+}
+
+/* Some flag is not where its row says: it may have been renamed. */
+static void look_for_renamed(struct agent *a, struct board *b, int dirfd)
+{
+	const struct view_board *v = board_view(a, b);
+	struct row *rows = &a->adoption->rows[v->first_action];
+	int fd = openat(dirfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *d = fd < 0 ? NULL : fdopendir(fd);
+	struct file_info info;
+
+	if (!d)
+		close_fd(fd);
+	for (struct dirent *e; d && (e = readdir(d));) {
+		bool known = false;
+		if (file_info_at(dirfd, e->d_name, &info) < 0 || !S_ISREG(info.mode))
+			continue;
+		for (uint32_t i = 0; i < v->n_actions; i++) {
+			if (!rows[i].known || !file_id_equal(&info.id, &rows[i].id))
+				continue;
+			known = true;
+			if (rows[i].found == FOUND_ABSENT) {
+				rows[i].found = FOUND_PRESENT;
+				rows[i].shown = adopt_copy(e->d_name);
+			}
+		}
+		if (!known && is_stray(a, b, dirfd, e->d_name, &info) &&
+			unlinkat(dirfd, e->d_name, 0) == 0)
+			log_info("%s: %s was of an earlier life: removed", board_object(a, b),
+				e->d_name);
+	}
+	if (d)
+		closedir(d);
+}
+
+/* It was pressed, and within the hold its file is there again: the name that it had is not known,
+ * but which ones it can have had. */
+static char *find_reappeared(struct agent *a, struct flag *f, const struct row *row, int dirfd)
+{
+	static const uint8_t pressable[] = {STATE_READY, STATE_DONE, STATE_FAILED, STATE_CANCELLED,
+		STATE_MISSED, STATE_CONFIRM};
+	char name[FLAG_NAME_MAX];
+	struct file_info info;
+
+	for (size_t i = 0; row->state == STATE_STARTING && i < sizeof(pressable); i++) {
+		flag_name(a, f, pressable[i], STEP_NONE, name);
+		if (file_info_at(dirfd, name, &info) == 0 && !file_id_equal(&info.id, &row->id))
+			return adopt_copy(name);
+	}
+	return NULL;
+}
+
+/* The name under which something stands that is not the flag: it was shown so, or as blocked, or
+ * with its per cent.  NULL: there is none. */
+static char *find_replaced(struct agent *a, struct flag *f, const struct row *row, int dirfd)
+{
+	char name[FLAG_NAME_MAX];
+	struct file_info info;
+	unsigned steps = row->state == STATE_RUNNING ? 11 : 0;
+
+	for (unsigned i = 0; i < 2 + steps; i++) {
+		enum state s = i == 1 ? STATE_BLOCKED : row->state;
+		flag_name(a, f, s, i < 2 ? STEP_NONE : (uint8_t)(i - 2), name);
+		if (file_info_at(dirfd, name, &info) == 0 && !file_id_equal(&info.id, &row->id))
+			return adopt_copy(name);
+	}
+	return NULL;
+}
+
+/* Is it there, as the row says?  Opened while its directory is: apply_keep() goes on with it. */
+static bool is_present(struct agent *a, struct row *row, int dirfd, const char *name)
+{
+	_cleanup_close_ int fd = openat(dirfd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+	struct file_info info;
+
+	if (fd < 0 || file_info_at(fd, "", &info) < 0 || !file_id_equal(&info.id, &row->id))
+		return false;
+	if (a->n_fds < a->fd_budget) {
+		row->fd = steal_fd(&fd);
+		a->n_fds++;
+	}
+	return true;
+}
+
+static void find_present(struct agent *a, struct board *b, int dirfd)
+{
+	const struct view_board *v = board_view(a, b);
+	struct row *rows = &a->adoption->rows[v->first_action];
+	char name[FLAG_NAME_MAX];
+	bool missing = false;
+
+	for (uint32_t i = 0; i < v->n_actions; i++) {
+		struct flag *f = &a->flags[v->first_action + i];
+		missing |= !rows[i].known;
+		if (!rows[i].known)
+			continue;
+		if (!rows[i].same_boot) /* device numbers change from boot to boot */
+			rows[i].id.dev = b->dir.dev;
+		flag_name(a, f, rows[i].state, STEP_NONE, name);
+		if (is_present(a, &rows[i], dirfd, name))
+			rows[i].found = FOUND_PRESENT;
+		else /* seen before strays are removed: one of them may be what an editor made */
+			rows[i].replaced = find_replaced(a, f, &rows[i], dirfd);
+		if (!rows[i].replaced) {
+			rows[i].replaced = find_reappeared(a, f, &rows[i], dirfd);
+			rows[i].reappeared = rows[i].replaced != NULL;
+		}
+		missing |= rows[i].found != FOUND_PRESENT;
+	}
+	if (missing)
+		look_for_renamed(a, b, dirfd);
+}
+
+static void find_staged(struct agent *a, struct board *b)
+{
+	const struct view_board *v = board_view(a, b);
+	struct row *rows = &a->adoption->rows[v->first_action];
+	int staging = board_base(a, b)->staging_fd;
+	char name[TOKEN_HEX + 8], hex[TOKEN_HEX + 1];
+	struct file_info info;
+
+	for (uint32_t i = 0; i < v->n_actions; i++) {
+		if (!rows[i].known || rows[i].found != FOUND_ABSENT)
+			continue;
+		snprintf(name, sizeof(name), "flag-%s", token_hex(&rows[i].token, hex));
+		if (file_info_at(staging, name, &info) == 0)
+			rows[i].found = FOUND_STAGED;
+		else if (staging >= 0 && file_info_at(staging, hex, &info) == 0) {
+			const struct view_action *action = &a->view->actions[v->first_action + i];
+			rows[i].found = FOUND_TAKEN;
+			/* one that failed is tried again under the token of the flag pressed */
+			rows[i].payload =
+				action->drop != VIEW_NONE && !file_id_equal(&info.id, &rows[i].id);
+		} else if (rows[i].replaced)
+			rows[i].found = FOUND_REPLACED;
+	}
+}
+
+/* A flag, or a copy of one, that was put into Run while nobody looked: taken like a press. */
+static void find_in_run(struct agent *a, struct board *b, int dirfd)
+{
+	const struct view_board *v = board_view(a, b);
+	struct row *rows = &a->adoption->rows[v->first_action];
+	const char *run = view_str(a->view, v->run_folder);
+	int fd = run ? board_open_folder(dirfd, run) : -1;
+	char hex[TOKEN_HEX + 1], action[FLAG_NAME_MAX];
+	struct file_info info, folder;
+	DIR *d = fd < 0 || file_info_at(fd, "", &folder) < 0 ? NULL : fdopendir(fd);
+
+	if (!d) {
+		close_fd(fd);
+		return;
+	}
+	for (struct dirent *e; (e = readdir(d));) {
+		if (file_info_at(fd, e->d_name, &info) < 0 || !S_ISREG(info.mode))
+			continue;
+		for (uint32_t i = 0; i < v->n_actions; i++) {
+			struct row *row = &rows[i];
+			bool own = row->known && file_id_equal(&info.id, &row->id);
+			bool copied = row->known && !name_is_litter(e->d_name) &&
+				      name_parse(e->d_name, action, sizeof(action)) &&
+				      name_equal(action,
+					      flag_action_name(a, &a->flags[v->first_action + i]));
+			if (!own && !copied)
+				continue;
+			if (renameat2(fd, e->d_name, board_base(a, b)->staging_fd,
+				    token_hex(&row->token, hex), RENAME_NOREPLACE) == 0) {
+				row->found = FOUND_TAKEN;
+				row->pressed = folder.mtime_ns / 1000;
+			}
+			break;
+		}
+	}
+	closedir(d);
+}
+
+static void adopt_status(struct board *b, int dirfd)
+{
+	struct file_info info;
+
+	if (file_info_at(dirfd, NAME_STATUS, &info) == 0 && S_ISREG(info.mode) && info.nlink == 1)
+		b->status_id = info.id;
+}
+
+/* Opens the board's directory for the first time: is it the recorded one?  -errno: not usable. */
+static int adopt_directory(struct agent *a, struct board *b, bool *ret_changed)
+{
+	struct base *base = board_base(a, b);
+	struct file_id recorded;
+	struct file_info info;
+	char path[PATH_MAX];
+	int r;
+
+	if (board_view(a, b)->error || base->fd < 0)
+		return -ENODEV;
+	_cleanup_close_ int fd = board_open_folder(base->fd, board_object(a, b));
+	if (fd < 0)
+		return fd;
+	r = file_info_at(fd, "", &info);
+	if (r < 0)
+		return r;
+	b->dir = info.id;
+	board_path(a, b, path, sizeof(path));
+	for (uint32_t i = 0; a->adoption && i < board_view(a, b)->n_actions; i++)
+		a->adoption->rows[board_view(a, b)->first_action + i].pressed =
+			info.mtime_ns / 1000;
+	r = store_get_directory(a->store, path, &recorded);
+	if (r == 0)
+		recorded.dev = info.id.dev; /* device numbers change from boot to boot */
+	*ret_changed = r == 0 && !file_id_equal(&recorded, &info.id);
+	if ((r < 0 || *ret_changed) && store_begin(a->store) == 0)
+		(void)store_put_directory(a->store, path, &info.id);
+	return steal_fd(&fd);
+}
+
+void adopt_gather(struct agent *a, struct board *b)
+{
+	_cleanup_close_ int dirfd =
+		adopt_directory(a, b, &a->adoption->seen[b - a->boards].changed);
+
+	b->usable = dirfd >= 0;
+	if (!b->usable) {
+		char path[PATH_MAX];
+		const char *error = view_str(a->view, board_view(a, b)->error);
+		log_error("%s: cannot be used: %s", board_path(a, b, path, sizeof(path)),
+			error ? error : strerror(-dirfd));
+		return;
+	}
+	find_present(a, b, dirfd);
+	for (uint32_t i = 0; i < board_view(a, b)->n_actions; i++) {
+		struct row *row = &a->adoption->rows[board_view(a, b)->first_action + i];
+		row->present = row->found == FOUND_PRESENT;
+	}
+	find_in_run(a, b, dirfd);
+	find_staged(a, b);
+	adopt_status(b, dirfd);
+	if (!b->status_id.ino)
+		board_status_dirty(a, b);
+}
+
+void adopt_new_board(struct agent *a, struct board *b)
+{
+	bool changed;
+	const struct view_board *v = board_view(a, b);
+	_cleanup_close_ int dirfd = adopt_directory(a, b, &changed);
+
+	b->usable = dirfd >= 0;
+	b->recheck = true;
+	if (b->usable)
+		adopt_status(b, dirfd);
+	board_status_dirty(a, b);
+	for (uint32_t i = 0; i < v->n_actions; i++)
+		adopt_new_flag(a, &a->flags[v->first_action + i]);
+}
+
+void adopt_new_flag(struct agent *a, struct flag *f)
+{
+	f->adopted = true;
+	f->since = now_realtime();
+	flag_mark(a, f, DIRTY_NAME | DIRTY_CONTENT | DIRTY_ROW | DIRTY_NEWS);
+}
