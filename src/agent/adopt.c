@@ -9,10 +9,10 @@
 #include "agent/press.h"
 #include "agent/runs.h"
 #include "agent/trouble.h"
+#include "common/dir.h"
 #include "common/log.h"
 #include "common/text.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -139,14 +139,11 @@ static bool keep_open(const struct run *r, void *userdata)
  * the log. */
 static bool bury_in(int dirfd, const struct dead *d)
 {
-	int fd = openat(dirfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+	_cleanup_dir_ DIR *dir = dir_open(dirfd, ".");
 	struct file_info info;
 	bool found = false;
 
-	if (!dir)
-		close_fd(fd);
-	for (struct dirent *e; dir && (e = readdir(dir));) {
+	for (const struct dirent *e; (e = dir_next(dir));) {
 		if (e->d_ino != d->id.ino || file_info_at(dirfd, e->d_name, &info) < 0 ||
 			!file_id_equal(&info.id, &d->id))
 			continue;
@@ -156,8 +153,6 @@ static bool bury_in(int dirfd, const struct dead *d)
 				"%s/%s is configured no longer, and its flag can't be removed: %s",
 				d->object, d->action, strerror(errno));
 	}
-	if (dir)
-		closedir(dir);
 	return found;
 }
 
@@ -199,20 +194,12 @@ static void bury(struct agent *a, struct dead *d)
  * a run are the run's, what nobody knows is left where it is. */
 static void sweep_staging(struct base *base)
 {
-	int fd = base->staging_fd < 0
-			 ? -1
-			 : openat(base->staging_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	DIR *d = fd < 0 ? NULL : fdopendir(fd);
+	_cleanup_dir_ DIR *d = base->staging_fd < 0 ? NULL : dir_open(base->staging_fd, ".");
 
-	if (!d) {
-		close_fd(fd);
-		return;
-	}
-	for (struct dirent *e; (e = readdir(d));)
+	for (const struct dirent *e; (e = dir_next(d));)
 		if (strncmp(e->d_name, "flag-", 5) == 0 || strncmp(e->d_name, "status-", 7) == 0 ||
 			strncmp(e->d_name, "file-", 5) == 0)
 			(void)unlinkat(base->staging_fd, e->d_name, 0);
-	closedir(d);
 }
 
 /* Claims that no flag and no open run explains. */
@@ -243,7 +230,9 @@ void adopt_scan(struct agent *a)
 		log_fatal(71, "out of memory");
 	for (size_t i = 0; i < a->n_flags; i++)
 		ad->rows[i].fd = -1;
-	r = store_each_flag(a->store, keep_row, a);
+	r = store_begin(a->store); /* or each question would lock the data base anew */
+	if (r == 0)
+		r = store_each_flag(a->store, keep_row, a);
 	if (r == 0)
 		r = store_each_open_run(a->store, keep_open, ad);
 	if (r < 0)

@@ -5,10 +5,10 @@
 #include "agent/board.h"
 #include "agent/find.h"
 #include "agent/flag.h"
+#include "common/dir.h"
 #include "common/log.h"
 #include "common/text.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -53,13 +53,10 @@ static void look_for_renamed(struct agent *a, struct board *b, int dirfd)
 {
 	const struct view_board *v = board_view(a, b);
 	struct row *rows = &a->adoption->rows[v->first_action];
-	int fd = openat(dirfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	DIR *d = fd < 0 ? NULL : fdopendir(fd);
+	_cleanup_dir_ DIR *d = dir_open(dirfd, ".");
 	struct file_info info;
 
-	if (!d)
-		close_fd(fd);
-	for (struct dirent *e; d && (e = readdir(d));) {
+	for (const struct dirent *e; (e = dir_next(d));) {
 		bool known = false;
 		if (file_info_at(dirfd, e->d_name, &info) < 0 || !S_ISREG(info.mode))
 			continue;
@@ -77,8 +74,6 @@ static void look_for_renamed(struct agent *a, struct board *b, int dirfd)
 			log_info("%s: %s was of an earlier life: removed", board_object(a, b),
 				e->d_name);
 	}
-	if (d)
-		closedir(d);
 }
 
 /* It was pressed, and within the hold its file is there again: the name that it had is not known,
@@ -193,13 +188,14 @@ static void find_in_run(struct agent *a, struct board *b, int dirfd)
 	int fd = run ? board_open_folder(dirfd, run) : -1;
 	char hex[TOKEN_HEX + 1], action[FLAG_NAME_MAX];
 	struct file_info info, folder;
-	DIR *d = fd < 0 || file_info_at(fd, "", &folder) < 0 ? NULL : fdopendir(fd);
 
-	if (!d) {
+	/* nearly all are empty */
+	if (fd < 0 || dir_is_empty(fd) || file_info_at(fd, "", &folder) < 0) {
 		close_fd(fd);
 		return;
 	}
-	for (struct dirent *e; (e = readdir(d));) {
+	_cleanup_dir_ DIR *d = dir_of(fd);
+	for (const struct dirent *e; (e = dir_next(d));) {
 		if (file_info_at(fd, e->d_name, &info) < 0 || !S_ISREG(info.mode))
 			continue;
 		for (uint32_t i = 0; i < v->n_actions; i++) {
@@ -219,7 +215,6 @@ static void find_in_run(struct agent *a, struct board *b, int dirfd)
 			break;
 		}
 	}
-	closedir(d);
 }
 
 static void adopt_status(struct board *b, int dirfd)

@@ -6,10 +6,10 @@
 #include "agent/flag.h"
 #include "agent/press.h"
 #include "agent/watch.h"
+#include "common/dir.h"
 #include "common/log.h"
 #include "common/text.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -372,16 +372,11 @@ static void look_run(struct agent *a, struct board *b, int dirfd)
 	if (!name)
 		return;
 	int fd = board_open_folder(dirfd, name);
-	DIR *d = fd < 0 ? NULL : fdopendir(fd);
-	if (!d) {
-		close_fd(fd);
+	_cleanup_dir_ DIR *d = dir_of(fd);
+	if (!d)
 		b->folders_gone = true;
-		return;
-	}
-	for (struct dirent *e; (e = readdir(d));)
-		if (strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0)
-			look_run_entry(a, b, fd, e->d_name);
-	closedir(d);
+	for (const struct dirent *e; (e = dir_next(d));)
+		look_run_entry(a, b, fd, e->d_name);
 }
 
 /* Descriptors of a mount that was undone don't tell any more where a flag went. */

@@ -5,10 +5,10 @@
 #include "agent/flag.h"
 #include "agent/press.h"
 #include "agent/watch.h"
+#include "common/dir.h"
 #include "common/log.h"
 #include "common/text.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -53,22 +53,19 @@ static bool is_trash(const struct agent *a, const struct board *b, const char *p
 static int find_inode(const struct flag *f, int dirfd, const char *folder, char *name)
 {
 	int fd = board_open_folder(dirfd, folder);
-	DIR *d = fd < 0 ? NULL : fdopendir(fd);
+	_cleanup_dir_ DIR *d = dir_of(fd);
 	struct file_info info;
 	int r = 0;
 
-	if (!d) {
-		close_fd(fd);
+	if (!d)
 		return fd < 0 ? fd : -ENOMEM;
-	}
-	for (struct dirent *e; (e = readdir(d));) {
+	for (const struct dirent *e; (e = dir_next(d));) {
 		if (e->d_ino == f->id.ino && file_info_at(fd, e->d_name, &info) == 0 &&
 			file_id_equal(&info.id, &f->id)) {
 			snprintf(name, FLAG_NAME_MAX, "%s", e->d_name);
 			r = 1;
 		}
 	}
-	closedir(d);
 	return r;
 }
 

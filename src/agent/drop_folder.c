@@ -3,10 +3,10 @@
 
 #include "agent/board.h"
 #include "agent/flag.h"
+#include "common/dir.h"
 #include "common/log.h"
 #include "common/text.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -240,18 +240,15 @@ static void scan_file(struct agent *a, struct scan *s, const char *name)
 void drop_folder_scan(struct agent *a, struct board *b, const struct view_drop *v, int folder,
 	struct candidates *c, uint64_t now)
 {
-	int fd = openat(folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	DIR *d = fd < 0 ? NULL : fdopendir(fd);
+	_cleanup_dir_ DIR *d = dir_open(folder, ".");
 	struct scan s = {.board = b, .v = v, .candidates = c, .folder = folder, .now = now};
 	size_t known = c->n;
 
-	if (!d) {
-		close_fd(fd);
+	if (!d)
 		return;
-	}
 	for (size_t i = 0; i < known; i++)
 		scan_file(a, &s, c->list[i].name);
-	for (struct dirent *e; (e = readdir(d));) {
+	for (const struct dirent *e; (e = dir_next(d));) {
 		const char *name = e->d_name;
 		const struct candidate *k;
 		if (is_note(name))
@@ -262,7 +259,6 @@ void drop_folder_scan(struct agent *a, struct board *b, const struct view_drop *
 		if (!k || (size_t)(k - c->list) >= known)
 			scan_file(a, &s, name);
 	}
-	closedir(d);
 	forget_unseen(c);
 }
 

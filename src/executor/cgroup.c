@@ -2,9 +2,9 @@
 /* Runs in cgroups of their own. */
 #include "executor/cgroup.h"
 
+#include "common/dir.h"
 #include "common/fd.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -185,16 +185,12 @@ int cgroup_remove(const struct cgroups *c, const char *name)
 
 bool cgroups_sweep(const struct cgroups *c, cgroup_keep *keep, void *userdata)
 {
-	int fd = c->root < 0 ? -1 : openat(c->root, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
-	struct dirent *e;
+	_cleanup_dir_ DIR *dir = c->root < 0 ? NULL : dir_open(c->root, ".");
 	bool left = false;
 
-	while (dir && (e = readdir(dir)))
+	for (const struct dirent *e; (e = dir_next(dir));)
 		if (!strncmp(e->d_name, PREFIX, strlen(PREFIX)) &&
 			!keep(e->d_name + strlen(PREFIX), userdata))
 			left |= unlinkat(c->root, e->d_name, AT_REMOVEDIR) < 0 && errno == EBUSY;
-	if (dir)
-		closedir(dir);
 	return left;
 }

@@ -2,9 +2,9 @@
 /* Claims on disk. */
 #include "executor/claims.h"
 
+#include "common/dir.h"
 #include "common/fd.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -284,40 +284,25 @@ void claim_remove_ready(const struct claims *c, const char *id)
 	(void)unlinkat(c->alive, id, 0);
 }
 
-static DIR *open_list(int directory)
-{
-	int fd = openat(directory, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	DIR *d = fd < 0 ? NULL : fdopendir(fd);
-
-	if (!d)
-		close_fd(fd);
-	return d;
-}
-
 void claims_tidy(const struct claims *c)
 {
 	const size_t prefix = strlen(CLAIM_READY_PREFIX);
-	DIR *d = open_list(c->runs);
-	struct dirent *e;
+	_cleanup_dir_ DIR *d = dir_open(c->runs, ".");
 
-	while (d && (e = readdir(d)))
+	for (const struct dirent *e; (e = dir_next(d));)
 		if (!strncmp(e->d_name, CLAIM_READY_PREFIX, prefix))
 			claim_remove_ready(c, e->d_name + prefix);
-	if (d)
-		closedir(d);
 }
 
 int claims_each(const struct claims *c, claim_handler *handler, void *userdata)
 {
-	DIR *d = open_list(c->runs);
-	struct dirent *e;
+	_cleanup_dir_ DIR *d = dir_open(c->runs, ".");
 	struct token t;
 
 	if (!d)
 		return -errno;
-	while ((e = readdir(d)))
+	for (const struct dirent *e; (e = dir_next(d));)
 		if (token_parse(e->d_name, &t))
 			handler(&t, userdata);
-	closedir(d);
 	return 0;
 }

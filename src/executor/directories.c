@@ -2,6 +2,7 @@
 /* The directories in the share.  The numbers are the MUSTs of directories.h. */
 #include "executor/directories.h"
 
+#include "common/dir.h"
 #include "common/fd.h"
 #include "common/log.h"
 #include "common/token.h"
@@ -9,7 +10,6 @@
 #include "executor/mark.h"
 #include "executor/ntacl.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdarg.h>
@@ -58,20 +58,6 @@ static void set_error(const struct work *w, char **error, const char *fmt, ...)
 		log_warning("%s", *error);
 }
 
-static bool is_empty(int dir)
-{
-	int fd = openat(dir, ".", OPEN_FLAGS);
-	DIR *d = fd < 0 ? NULL : fdopendir(fd);
-	struct dirent *e;
-	bool empty = d != NULL;
-
-	while (d && empty && (e = readdir(d)))
-		empty = !strcmp(e->d_name, ".") || !strcmp(e->d_name, "..");
-	if (d)
-		closedir(d);
-	return empty;
-}
-
 /* Owner and mode of what flagman made. */
 static int mend(int fd, const struct stat *st, const struct wanted *w)
 {
@@ -99,7 +85,7 @@ static int adopt(struct work *w, int dir, uint64_t dev, const struct wanted *wan
 		return -EXDEV;
 	}
 	if (!mark_has(&w->marks, dir)) {
-		if (!is_empty(dir)) {
+		if (!dir_is_empty(dir)) {
 			*why = "is not empty and was not made by flagman; empty it or move it away";
 			return -ENOTEMPTY;
 		}

@@ -2,10 +2,10 @@
 /* flagmand's own directories. */
 #include "executor/places.h"
 
+#include "common/dir.h"
 #include "common/fd.h"
 #include "wire/control.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -143,15 +143,11 @@ int places_open(struct places *p, const char *state, const char *run, const stru
 
 static void sweep(int directory, bool (*in_use)(const char *id, void *userdata), void *userdata)
 {
-	int fd = openat(directory, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	DIR *d = fd < 0 ? NULL : fdopendir(fd);
-	struct dirent *e;
+	_cleanup_dir_ DIR *d = dir_open(directory, ".");
 
-	while (d && (e = readdir(d)))
+	for (const struct dirent *e; (e = dir_next(d));)
 		if (*e->d_name != '.' && !in_use(e->d_name, userdata))
 			(void)unlinkat(directory, e->d_name, 0);
-	if (d)
-		closedir(d);
 }
 
 void places_sweep(

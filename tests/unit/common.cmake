@@ -1,5 +1,6 @@
 flagman_unit(states flagman_common)
 flagman_unit(buf flagman_common)
+flagman_unit(dir flagman_common)
 flagman_unit(fd flagman_common)
 flagman_unit(token flagman_common)
 flagman_unit(names flagman_common)
