@@ -308,7 +308,8 @@ static void watch(struct run *r)
 	}
 }
 
-/* The result is durable before `alive` hangs up. */
+/* The result is there before `alive` hangs up, and durable a moment later: in a burst others wait for
+ * this one to be over, and a power cut within that moment makes it "interrupted, it may have run". */
 static void finish(struct run *r)
 {
 	take_rest(r);
@@ -318,10 +319,12 @@ static void finish(struct run *r)
 	if (r->end.end.ended == 0)
 		r->end.end.ended = (int64_t)usec(CLOCK_REALTIME);
 	r->end.token = r->spec->token;
-	if (pwrite(r->fds.claim, &r->end, sizeof(r->end), CLAIM_RESULT_AT) < 0 ||
-		fdatasync(r->fds.claim) < 0)
+	bool written =
+		pwrite(r->fds.claim, &r->end, sizeof(r->end), CLAIM_RESULT_AT) == (ssize_t)sizeof(r->end);
+	close_all((int *[]){&r->fds.notify, &r->fds.alive, NULL});
+	if (!written || fdatasync(r->fds.claim) < 0)
 		dprintf(STDERR_FILENO, "flagman-runner: result: %s\n", strerror(errno));
-	close_all((int *[]){&r->fds.claim, &r->fds.notify, &r->fds.alive, NULL});
+	close_all((int *[]){&r->fds.claim, NULL});
 }
 
 /*
