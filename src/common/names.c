@@ -239,11 +239,20 @@ size_t name_parse(const char *file_name, char *buf, size_t size)
 	return len;
 }
 
-/* The first character of a pattern already tells most names apart; fnmatch(3) is slow, and slower
- * still where characters have several bytes. */
+/* Can the character C of a name stand where the pattern has P? */
+static bool same_character(char p, char c)
+{
+	return p == '*' || p == '?' || tolower((unsigned char)p) == tolower((unsigned char)c);
+}
+
+/* The first and last character of a pattern already tell most names apart; fnmatch(3) is slow, and
+ * slower still where characters have several bytes.  No pattern here begins or ends with a set. */
 static bool may_match(const char *pattern, const char *name)
 {
-	return *pattern == '*' || tolower((unsigned char)*pattern) == tolower((unsigned char)*name);
+	size_t len = strlen(name);
+
+	return same_character(*pattern, *name) &&
+	       same_character(pattern[strlen(pattern) - 1], len ? name[len - 1] : '\0');
 }
 
 static bool matches_any(const char *const *patterns, const char *name)
