@@ -185,9 +185,6 @@ static void bury(struct agent *a, struct dead *d)
 	}
 	if (store_begin(a->store) == 0)
 		(void)store_delete_flag(a->store, d->object, d->group, d->action);
-	free(d->object);
-	free(d->group);
-	free(d->action);
 }
 
 /* What an earlier life left in staging: half-made flags go, payloads and taken flags that belong to
@@ -217,18 +214,18 @@ static void leftover_claim(struct agent *a, struct claim *c)
 		close_fd(c->fds[i]);
 }
 
-void adopt_scan(struct agent *a)
+/* What is remembered, before the first board is looked at. */
+static void recall(struct agent *a)
 {
 	struct adoption *ad = a->adoption;
 	int r;
 
-	if (ad->n_claims)
-		qsort(ad->claims, ad->n_claims, sizeof(*ad->claims), compare_claims);
+	ad->n_rows = a->n_flags;
 	ad->rows = calloc(a->n_flags ? a->n_flags : 1, sizeof(*ad->rows));
 	ad->seen = calloc(a->n_boards ? a->n_boards : 1, sizeof(*ad->seen));
 	if (!ad->rows || !ad->seen)
 		log_fatal(71, "out of memory");
-	for (size_t i = 0; i < a->n_flags; i++)
+	for (size_t i = 0; i < ad->n_rows; i++)
 		ad->rows[i].fd = -1;
 	r = store_begin(a->store); /* or each question would lock the data base anew */
 	if (r == 0)
@@ -237,12 +234,57 @@ void adopt_scan(struct agent *a)
 		r = store_each_open_run(a->store, keep_open, ad);
 	if (r < 0)
 		log_fatal(74, "the data base cannot be read: %s", store_error(a->store));
-	for (size_t i = 0; i < a->n_boards; i++)
-		adopt_gather(a, &a->boards[i]);
-	for (size_t i = 0; i < ad->n_open; i++) {
-		adopt_open_run(a, &ad->open[i]);
-		run_done(&ad->open[i]);
+}
+
+void adopt_gather(struct agent *a, size_t end)
+{
+	struct adoption *ad = a->adoption;
+
+	if (!ad->rows)
+		recall(a);
+	for (; ad->n_gathered < end; ad->n_gathered++)
+		adopt_find(a, &a->boards[ad->n_gathered]);
+}
+
+void adopt_forget(struct agent *a)
+{
+	struct adoption *ad = a->adoption;
+
+	for (size_t i = 0; i < ad->n_rows; i++) {
+		struct row *row = &ad->rows[i];
+		a->n_fds -= row->fd >= 0; /* of a flag that is not kept */
+		close_fd(row->fd);
+		free(row->note);
+		free(row->shown);
+		free(row->replaced);
 	}
+	for (size_t i = 0; i < ad->n_dead; i++) {
+		free(ad->dead[i].object);
+		free(ad->dead[i].group);
+		free(ad->dead[i].action);
+	}
+	for (size_t i = 0; i < ad->n_open; i++)
+		run_done(&ad->open[i]);
+	free(ad->rows);
+	free(ad->seen);
+	free(ad->dead);
+	free(ad->open);
+	ad->rows = NULL;
+	ad->seen = NULL;
+	ad->dead = NULL;
+	ad->open = NULL;
+	ad->n_rows = ad->n_gathered = ad->n_dead = ad->n_open = 0;
+}
+
+void adopt_scan(struct agent *a)
+{
+	struct adoption *ad = a->adoption;
+
+	if (ad->n_claims)
+		qsort(ad->claims, ad->n_claims, sizeof(*ad->claims), compare_claims);
+	adopt_gather(a, a->n_boards);
+	for (size_t i = 0; i < ad->n_open; i++)
+		adopt_open_run(a, &ad->open[i]);
 	for (size_t i = 0; i < a->n_boards;)
 		i += adopt_count(a, i);
 	adopt_mass(a);
@@ -254,17 +296,7 @@ void adopt_scan(struct agent *a)
 		sweep_staging(&a->bases[i]);
 	for (size_t i = 0; i < ad->n_claims; i++)
 		leftover_claim(a, &ad->claims[i]);
-	for (size_t i = 0; i < a->n_flags; i++) {
-		free(ad->rows[i].note);
-		free(ad->rows[i].shown);
-		free(ad->rows[i].replaced);
-		a->n_fds -= ad->rows[i].fd >= 0; /* of a flag that is not kept */
-		close_fd(ad->rows[i].fd);
-	}
-	free(ad->rows);
-	free(ad->seen);
-	free(ad->dead);
-	free(ad->open);
+	adopt_forget(a);
 	free(ad->claims);
 	free(ad);
 	a->adoption = NULL;

@@ -51,8 +51,9 @@ struct seen {
 struct adoption {
 	struct claim *claims;
 	size_t n_claims;
-	struct row *rows;  /* by flag */
+	struct row *rows;  /* by flag; NULL: nothing is gathered yet */
 	struct seen *seen; /* by board */
+	size_t n_rows, n_gathered;
 	struct dead *dead;
 	size_t n_dead;
 	struct run *open; /* runs that had not ended */
@@ -72,7 +73,7 @@ void adopt_run(struct agent *a, struct flag *f, struct run *run, enum verdict v,
 void adopt_open_run(struct agent *a, struct run *run);
 
 /* adopt_find.c: what lies where on a board. */
-void adopt_gather(struct agent *a, struct board *b);
+void adopt_find(struct agent *a, struct board *b);
 
 /* adopt_boards.c: when the open runs are known too, how many flags of one object went (returns how
  * many boards it has); then what follows. */

@@ -256,7 +256,7 @@ static int adopt_directory(struct agent *a, struct board *b, bool *ret_changed)
 	return steal_fd(&fd);
 }
 
-void adopt_gather(struct agent *a, struct board *b)
+void adopt_find(struct agent *a, struct board *b)
 {
 	_cleanup_close_ int dirfd =
 		adopt_directory(a, b, &a->adoption->seen[b - a->boards].changed);

@@ -189,6 +189,15 @@ static void feed_ready(struct feed *f)
 		board_look_everywhere(a);
 }
 
+/* All boards before the one that this number belongs to are watched. */
+static void feed_tried(struct feed *f, uint32_t number)
+{
+	if (number >= f->n)
+		log_panic("the watcher speaks of directory %u of %u", number, f->n);
+	if (!f->agent->started && f->boards[number] < BOARD_GONE)
+		adopt_gather(f->agent, f->boards[number]);
+}
+
 static void watch_failure(struct feed *f, const struct watch_record *r)
 {
 	struct agent *a = f->agent;
@@ -229,6 +238,9 @@ static void feed_record(struct feed *f, const struct watch_record *r)
 		break;
 	case WATCH_READY:
 		feed_ready(f);
+		break;
+	case WATCH_TRIED:
+		feed_tried(f, r->number);
 		break;
 	default:
 		log_panic("the watcher sent a record of kind %u", r->kind);
@@ -307,6 +319,8 @@ static void watch_start(struct watch *w)
 
 	w->wanted = false;
 	w->started_at = now_boottime();
+	if (!a->started)
+		adopt_forget(a); /* nobody has watched the boards since the last watcher ended */
 	if (f) {
 		f->agent = a;
 		f->fd = -1;

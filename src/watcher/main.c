@@ -40,6 +40,9 @@
 #include <sysexits.h>
 #include <unistd.h>
 
+/* The agent begins to look at what is watched while the rest is not yet. */
+#define TRIED_AT_ONCE 1024
+
 /* Who makes events faster than we read them must not keep the records back for ever. */
 #define EVENTS_A_BATCH 16384
 
@@ -89,7 +92,7 @@ static void end_if_failed(int result)
 static void watch_all(const struct list *list, struct batch *b)
 {
 	struct list_entry e;
-	uint32_t slot;
+	uint32_t slot, tried = 0;
 	size_t at = 0;
 
 	while (list_next(list, &at, &e)) {
@@ -99,6 +102,10 @@ static void watch_all(const struct list *list, struct batch *b)
 			r = batch_name(b, slot, e.number);
 		if (r < 0)
 			end_if_failed(batch_record(b, WATCH_PIPE_FD, WATCH_FAILED, e.number, -r));
+		if (++tried % TRIED_AT_ONCE == 0) {
+			end_if_failed(batch_record(b, WATCH_PIPE_FD, WATCH_TRIED, e.number, 0));
+			end_if_failed(batch_send(b, WATCH_PIPE_FD));
+		}
 	}
 	end_if_failed(batch_record(b, WATCH_PIPE_FD, WATCH_READY, 0, 0));
 	end_if_failed(batch_send(b, WATCH_PIPE_FD));

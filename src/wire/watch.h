@@ -24,6 +24,7 @@ enum watch_kind {
 	WATCH_FAILED,     /* could not be watched; error is an errno (ENOSPC: out of watches) */
 	WATCH_EVERYTHING, /* events were lost: look everywhere */
 	WATCH_READY,      /* all of the list has been tried; scan now */
+	WATCH_TRIED,      /* before that: the list has been tried up to NUMBER and with it */
 };
 
 struct watch_record {

@@ -272,6 +272,43 @@ def test_absent_and_the_agent_died_a_moment_ago(inst):
     inst.wait_ran("Restart", 1)
 
 
+# Says that it has tried all of its list; when that was read it becomes sleep(1).  After that: real.
+WATCHER = """#!/usr/bin/python3
+import fcntl, os, struct, termios
+if not os.path.exists("{go}"):
+    entries = os.pread(3, 1 << 20, 0).split(b"\\0")
+    os.write(4, struct.pack("=HHI", 6, 0, len(entries) - 2))
+    while struct.unpack("i", fcntl.ioctl(4, termios.FIONREAD, bytes(4)))[0]:
+        pass
+    os.execv("/bin/sleep", ["sleep", "1000"])
+os.execv("{real}", ["flagman-watcher"])
+"""
+
+
+def test_the_first_watcher_dies_when_it_is_nearly_ready(inst, test_dir):
+    """What was looked at then has not been watched since."""
+    several(inst, 2)
+    inst.stop()
+    programs, go = test_dir / "bin", test_dir / "go"
+    shutil.copytree(inst.bin, programs)
+    (programs / "flagman-watcher").write_text(
+        WATCHER.format(go=go, real=inst.bin / "flagman-watcher"), encoding="ascii")
+    inst.bin = programs
+    inst.start(wait=False)
+
+    def asleep():
+        return [p for p in processes.descendants(inst.process.pid) if processes.comm(p) == "sleep"]
+    pid, = wait_for(asleep, "it has tried all", dump=inst.dump)
+    go.touch()
+    os.kill(pid, signal.SIGKILL)
+    inst.press_delete("App0", "Restart")
+    inst.wait_ready()
+    inst.wait_state("App0", "Restart", "Not run")
+    for n in (1, 0):
+        inst.press_delete(f"App{n}", "Restart")
+        inst.wait_ran(f"Restart{n}", 1)
+
+
 def test_absent_after_another_boot(inst):
     apache(inst)
     inst.stop()

@@ -11,7 +11,7 @@ import subprocess
 import sys
 
 PROGRAM = os.environ["FLAGMAN_WATCHER"]
-LOOK, GONE, FAILED, EVERYTHING, READY = range(1, 6)
+LOOK, GONE, FAILED, EVERYTHING, READY, TRIED = range(1, 7)
 RECORD = struct.Struct("=HHI")
 PATIENCE = float(os.environ.get("FLAGMAN_TEST_PATIENCE", "20"))
 NOBODY = 65534
