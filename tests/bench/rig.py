@@ -107,14 +107,22 @@ class Floor:
                 number = o * actions + a
                 path = folder / f"Press {number}.txt"
                 self.presses.append(Press(number, folder.name, f"Press {number}", path, path))
-        started = time.monotonic()
-        self.process = subprocess.Popen([bench.tool("floor"), bench.stamp, bench.fifo],
-                                        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self.command = [bench.tool("floor"), bench.stamp, bench.fifo]
+        self.process = None
+        self.start_timed()
+
+    def start_timed(self):
+        """Starts it, again if it runs; ms until it watches all."""
+        if self.process:
+            self.close()
         folders = sorted({str(p.path.parent) for p in self.presses})
+        started = time.monotonic()
+        self.process = subprocess.Popen(self.command, stdin=subprocess.PIPE,
+                                        stdout=subprocess.PIPE, text=True)
         self.process.stdin.write("".join(f"{f}\n" for f in folders))
         self.process.stdin.close()
         assert self.process.stdout.readline() == "ready\n"
-        self.start_ms = (time.monotonic() - started) * 1000
+        return (time.monotonic() - started) * 1000
 
     def make_flags(self):
         for press in self.presses:
