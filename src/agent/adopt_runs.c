@@ -19,6 +19,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#define CALLED_OFF_MOST 32 /* in a row, after which nobody asks what was shown before */
+
 static bool is_taken(struct agent *a, struct board *b, const struct token *t)
 {
 	char hex[TOKEN_HEX + 1];
@@ -116,15 +118,46 @@ static const char *why_called_off(
 	return NULL;
 }
 
+struct earlier {
+	uint64_t run;
+	const struct view_press *press;
+	int64_t pressed;
+	enum state state;
+};
+
+/* The last result, if it was still shown. */
+static bool find_shown(const struct run *r, void *userdata)
+{
+	struct earlier *e = userdata;
+	uint64_t delay = r->state == STATE_DONE ? e->press->result_delay : e->press->failed_delay;
+
+	if (r->id >= e->run || r->cause == CAUSE_CALLED_OFF)
+		return true;
+	if (delay == USEC_INFINITY || r->end.ended + (int64_t)delay > e->pressed)
+		e->state = r->state;
+	return false;
+}
+
+/* What the flag showed when it was pressed for RUN. */
+static enum state state_before(struct agent *a, const struct flag *f, const struct run *run)
+{
+	struct earlier e = {run->id, flag_press(a, f), run->pressed, STATE_READY};
+
+	(void)store_each_run(a->store, run->object, run->group, run->action, CALLED_OFF_MOST, false,
+		find_shown, &e);
+	return e.state;
+}
+
 /* RUN is moved from. */
 static void call_off(struct agent *a, struct flag *f, struct run *run, const char *why)
 {
 	struct live *l = press_live(a, f);
+	enum state before = state_before(a, f, run);
 
 	run_done(&l->run);
 	l->run = *run;
 	*run = (struct run){0};
-	l->before = STATE_READY;
+	l->before = before;
 	l->taken = !l->run.payload;
 	f->run = l->run.id;
 	press_call_off(a, l, why);

@@ -5,7 +5,7 @@ import os
 import time
 
 import pytest
-from boards import QUICK, apache, several
+from boards import QUICK, apache, finish, several
 from down import DOWN, no_agent, no_service
 from lib.waiting import wait_for
 
@@ -197,6 +197,37 @@ def test_pressing_starting_calls_it_off(inst, down, keys, press):
     inst.never_ran("Restart", seconds=1.5)
     assert inst.state_of("Apache", "Restart") == ""
     assert not [n for n in os.listdir(inst.share / ".flagman") if len(n) == 32]
+
+
+@HOLDS
+@pytest.mark.parametrize("end, state", [("exit 0", "Done"), ("exit 1", "Failed")])
+def test_what_was_called_off_shows_the_last_result(inst, down, keys, end, state):
+    starting(inst, keys)
+    inst.wait_state("Apache", "Restart", "Running")
+    finish(inst, line=end)
+    inst.wait_state("Apache", "Restart", state)
+    for _ in range(2):
+        inst.press_delete("Apache", "Restart")
+        inst.wait_state("Apache", "Restart", "Starting")
+        with down(inst):
+            inst.press_delete("Apache", "Restart")
+        inst.wait_text("Apache", "Restart", "pressed again before it began")
+        inst.wait_state("Apache", "Restart", state)
+    inst.wait_ran("Restart", 1)
+
+
+@HOLDS
+def test_a_result_that_was_over_is_not_shown_again(inst, down, keys):
+    starting(inst, keys + "\nresult-delay: 100ms")
+    inst.wait_state("Apache", "Restart", "Running")
+    finish(inst)
+    inst.wait_state("Apache", "Restart", "")
+    inst.press_delete("Apache", "Restart")
+    inst.wait_state("Apache", "Restart", "Starting")
+    with down(inst):
+        inst.press_delete("Apache", "Restart")
+    inst.wait_text("Apache", "Restart", "pressed again before it began")
+    assert inst.state_of("Apache", "Restart") == ""
 
 
 @HOLDS
