@@ -228,11 +228,12 @@ static void scan_file(struct agent *a, struct scan *s, const char *name)
 
 	if (file_info_at(s->folder, name, &info) < 0)
 		return;
-	s->total += S_ISREG(info.mode) ? info.size : 0;
-	if (refused(a, s->v, name, &info, s->total, why, sizeof(why)))
+	if (refused(a, s->v, name, &info, s->total + info.size, why, sizeof(why))) {
 		say_not_accepted(a, s->board, s->v, s->folder, name, why);
-	else
-		candidate_update(s->candidates, name, &info, s->now);
+		return;
+	}
+	s->total += info.size; /* what is refused is in nobody's way */
+	candidate_update(s->candidates, name, &info, s->now);
 }
 
 /* Those that were there at the last look come first: max-total is not for readdir(3) to deal out,

@@ -231,6 +231,17 @@ def test_max_total_of_several(inst):
     wait_for(lambda: (inst.out / "got").read_bytes() == b"x" * 6, "the first", dump=inst.dump)
 
 
+def test_what_is_refused_is_in_nobodys_way(inst):
+    """Not for its name, nor because it alone is too much."""
+    app(inst, drop=DROP[:-1] + ", max-total: 10B}")
+    for name in ("notes.txt", "large.war"):
+        inst.drop("App", "In", name, b"x" * 11)
+        not_accepted(inst, name)
+    inst.drop("App", "In", "good.war", b"x" * 10)
+    inst.wait_ran("Deploy", 1)
+    inst.wait_state("App", "Deploy", "Done")
+
+
 def test_case_of_the_pattern_is_ignored(inst):
     app(inst)
     inst.drop("App", "In", "SHOP.WAR", b"content")
