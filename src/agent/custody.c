@@ -268,9 +268,8 @@ static int look_drop(struct agent *a, struct board *b, struct dropping *d, int d
 	receiving = candidates_unsettled(&d->candidates, v->settle, now, &due);
 	struct candidate *c = candidates_oldest(&d->candidates, v->settle, now);
 	if (c && custody_is_free(a, d)) {
-		if (drop_flag(d)->live && drop_flag(d)->live->kept_payload)
-			custody_return_kept(a, d); /* a new one takes its place */
-		else if (take_file(a, d, folder, c) < 0)
+		custody_return_kept(a, d); /* a new one takes its place */
+		if (take_file(a, d, folder, c) < 0)
 			c->changed = now; /* again when it has been quiet once more */
 		receiving = candidates_unsettled(&d->candidates, v->settle, now, &due);
 	}

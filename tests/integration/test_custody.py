@@ -75,6 +75,16 @@ def test_a_failure_keeps_it_and_a_press_tries_again(inst):
         "shop.war")
 
 
+def test_a_new_one_takes_the_place_of_one_that_failed(inst):
+    app(inst, shell="exit 1")
+    for n in range(3):
+        inst.drop("App", "In", f"{n}.war", b"content")
+        inst.wait_ran("Deploy", n + 1)
+        inst.wait_state("App", "Deploy", "Failed")
+    wait_for(lambda: folder(inst) == ["Returned"] and returned(inst, "1.war").exists(),
+             "the others are returned", dump=inst.dump)
+
+
 def test_keep_failed(inst):
     app(inst, drop=DROP[:-1] + ", keep-failed: 500ms}", shell="exit 1")
     inst.drop("App", "In", "shop.war", b"content")
