@@ -30,6 +30,14 @@ static bool is_taken(struct agent *a, struct board *b, const struct token *t)
 	return staging >= 0 && file_info_at(staging, token_hex(t, hex), &info) == 0;
 }
 
+/* The flag that was taken for a press: not a payload, which stays. */
+static void let_go(struct agent *a, struct board *b, const struct token *t)
+{
+	char hex[TOKEN_HEX + 1];
+
+	(void)unlinkat(board_base(a, b)->staging_fd, token_hex(t, hex), 0);
+}
+
 bool adopt_is_young(const struct agent *a, const struct flag *f, int64_t pressed)
 {
 	const struct view_press *p = flag_press(a, f);
@@ -217,4 +225,6 @@ void adopt_open_run(struct agent *a, struct run *run)
 	if (facts.found == FOUND_TAKEN && a->restarted && !c)
 		v = VERDICT_PRESS;
 	adopt_run(a, f, run, v, c);
+	if (facts.found == FOUND_TAKEN && f->live && !f->live->run.payload)
+		let_go(a, flag_board(a, f), &f->live->run.token); /* the run has it all */
 }

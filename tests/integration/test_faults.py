@@ -109,6 +109,20 @@ def test_killed_while_a_command_runs(inst, role):
     inst.wait_ran("Restart", 1)
 
 
+@pytest.mark.parametrize("role", ROLES)
+def test_killed_while_the_command_of_a_moved_flag_runs(inst, role):
+    """Nothing is left of the flag that was taken."""
+    apache(inst)
+    inst.press_move("Apache", "Restart")
+    inst.wait_state("Apache", "Restart", "Running")
+    inst.kill(role)
+    ensure_up(inst)
+    finish(inst)
+    inst.wait_state("Apache", "Restart", "Done")
+    wait_for(lambda: os.listdir(inst.share / ".flagman") == ["reserve"], "staging is empty",
+             dump=inst.dump)
+
+
 def test_stop_leaves_the_run_alone(inst):
     """systemctl stop, an upgrade."""
     pid = running(inst)
