@@ -160,7 +160,7 @@ static void apply_row(struct agent *a, struct flag *f, struct row *row, const st
 		f->since = row->since;
 		f->run = row->run;
 		press_arm(a, f);
-		if (flag_action(a, f)->drop != VIEW_NONE)
+		if (flag_action(a, f)->drop != VIEW_NONE && !c)
 			custody_find_kept(a, f, row->payload ? &row->token : NULL);
 	}
 	if (v == VERDICT_FRESH) {
@@ -183,6 +183,8 @@ static void apply_row(struct agent *a, struct flag *f, struct row *row, const st
 			.pressed = row->pressed,
 		};
 	}
+	if (row->payload && c && !run.payload)
+		custody_hand_over(a, f, &run);
 	adopt_run(a, f, &run, v, c);
 	if (f->live && !f->live->run.payload)
 		drop_taken(a, f, row); /* the run has it all */

@@ -40,6 +40,9 @@ bool custody_resume(struct agent *a, struct flag *f, struct run *run);
 /* At start, before F counts as pressed: a payload of its last run is there to be tried again.
  * MOVED: it lies under that token, of a press that did not get further; or NULL. */
 void custody_find_kept(struct agent *a, struct flag *f, const struct token *moved);
+/* At start: RUN was begun with the payload of F's last run, and died before that was written down.
+ */
+void custody_hand_over(struct agent *a, struct flag *f, struct run *run);
 /* At start, when all runs of F are known: what becomes of its payload. */
 void custody_adopt(struct agent *a, struct flag *f);
 /* flagman run --payload: a copy of what FD (taken over) reads.  The run's number, or 0: *RET_WHY.

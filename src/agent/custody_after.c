@@ -206,6 +206,17 @@ void custody_find_kept(struct agent *a, struct flag *f, const struct token *move
 	l->kept_payload = resume(a, f, &l->run) != NULL;
 }
 
+void custody_hand_over(struct agent *a, struct flag *f, struct run *run)
+{
+	struct live *l = last_run(a, f);
+
+	if (!wants_another_try(&l->run))
+		return;
+	run->payload = steal_ptr(&l->run.payload);
+	run->payload_sha256 = steal_ptr(&l->run.payload_sha256);
+	run->payload_size = l->run.payload_size;
+}
+
 void custody_adopt(struct agent *a, struct flag *f)
 {
 	struct dropping *d = custody_drop_of(a, f);
