@@ -3,6 +3,7 @@
 
 #include "agent/adopt_facts.h"
 #include "agent/board.h"
+#include "agent/board_parts.h"
 #include "agent/custody.h"
 #include "agent/find.h"
 #include "agent/flag.h"
@@ -187,16 +188,37 @@ static void bury(struct agent *a, struct dead *d)
 		(void)store_delete_flag(a->store, d->object, d->group, d->action);
 }
 
+/* A press that got no further than that its file was taken: which flag's it was is not known. */
+static bool is_lost_copy(struct agent *a, const char *name)
+{
+	struct run run = {0};
+	struct token t;
+	bool lost;
+
+	if (strncmp(name, COPY_PREFIX, strlen(COPY_PREFIX)) != 0 ||
+		!token_parse(name + strlen(COPY_PREFIX), &t))
+		return false;
+	lost = store_get_run_by_token(a->store, &t, &run) == -ENOENT;
+	run_done(&run);
+	return lost;
+}
+
 /* What an earlier life left in staging: half-made flags go, payloads and taken flags that belong to
  * a run are the run's, what nobody knows is left where it is. */
-static void sweep_staging(struct base *base)
+static void sweep_staging(struct agent *a, struct base *base)
 {
 	_cleanup_dir_ DIR *d = base->staging_fd < 0 ? NULL : dir_open(base->staging_fd, ".");
+	static const char *const ours[] = {"flag-", "status-", "file-", COPY_PREFIX};
 
-	for (const struct dirent *e; (e = dir_next(d));)
-		if (strncmp(e->d_name, "flag-", 5) == 0 || strncmp(e->d_name, "status-", 7) == 0 ||
-			strncmp(e->d_name, "file-", 5) == 0)
-			(void)unlinkat(base->staging_fd, e->d_name, 0);
+	for (const struct dirent *e; (e = dir_next(d));) {
+		if (is_lost_copy(a, e->d_name))
+			log_warning("%s: a copy of a flag was put into a Run folder, and is not "
+				    "run: flagman died when it had taken it",
+				board_base_path(a, base));
+		for (size_t i = 0; i < sizeof(ours) / sizeof(*ours); i++)
+			if (strncmp(e->d_name, ours[i], strlen(ours[i])) == 0)
+				(void)unlinkat(base->staging_fd, e->d_name, 0);
+	}
 }
 
 /* Claims that no flag and no open run explains. */
@@ -293,7 +315,7 @@ void adopt_scan(struct agent *a)
 	for (size_t i = 0; i < ad->n_dead; i++)
 		bury(a, &ad->dead[i]);
 	for (size_t i = 0; i < a->n_bases; i++)
-		sweep_staging(&a->bases[i]);
+		sweep_staging(a, &a->bases[i]);
 	for (size_t i = 0; i < ad->n_claims; i++)
 		leftover_claim(a, &ad->claims[i]);
 	adopt_forget(a);

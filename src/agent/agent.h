@@ -37,6 +37,7 @@
 
 #define FLAG_NAME_MAX 256
 #define STAGING       ".flagman"
+#define COPY_PREFIX   "copy-" /* there: of a copy that was taken from Run, and its token */
 
 struct agent;
 struct flag;

@@ -4,6 +4,7 @@
 #include "agent/custody_drop.h"
 #include "agent/flag.h"
 #include "agent/press.h"
+#include "agent/runs.h"
 #include "common/log.h"
 #include "common/text.h"
 
@@ -116,15 +117,6 @@ static void set_owner(struct run *run, uint32_t uid)
 	run->certainty = run->user ? CERTAINTY_OWNER : CERTAINTY_UNKNOWN;
 }
 
-int custody_store(struct agent *a, const struct run *run)
-{
-	int r = store_begin(a->store);
-
-	if (r == 0)
-		r = store_put_run(a->store, run);
-	return r == 0 ? store_commit(a->store) : r;
-}
-
 void custody_names(struct agent *a, const struct dropping *d, struct run *run)
 {
 	const struct board *b = flag_board(a, drop_flag(d));
@@ -176,7 +168,7 @@ static int untaken(struct agent *a, struct dropping *d, int error)
 {
 	d->run.state = STATE_CANCELLED;
 	d->run.cause = CAUSE_CALLED_OFF;
-	(void)custody_store(a, &d->run);
+	(void)runs_record(a, &d->run);
 	custody_reset(d);
 	return error;
 }
@@ -211,7 +203,7 @@ static int take_file(struct agent *a, struct dropping *d, int folder, const stru
 		log_fatal(71, "out of memory");
 	custody_names(a, d, &d->run);
 	set_owner(&d->run, info.uid);
-	r = custody_store(a, &d->run); /* its name must be known before it loses it */
+	r = runs_record(a, &d->run); /* its name must be known before it loses it */
 	if (r == 0 && renameat2(folder, c->name, staging, token_hex(&d->token, hex),
 			      RENAME_NOREPLACE) < 0)
 		r = -errno;

@@ -4,6 +4,7 @@
 #include "agent/custody_drop.h"
 #include "agent/flag.h"
 #include "agent/press.h"
+#include "agent/runs.h"
 #include "common/log.h"
 #include "common/text.h"
 
@@ -259,7 +260,7 @@ uint64_t custody_copy(
 	d->name = strdup(run->payload);
 	d->run = *run;
 	*run = (struct run){0};
-	if (!d->name || custody_store(a, &d->run) < 0) {
+	if (!d->name || runs_record(a, &d->run) < 0) {
 		*ret_why = "the history cannot be written";
 		return 0;
 	}

@@ -65,7 +65,6 @@ struct dropping *custody_drop_of(struct agent *a, struct flag *f);
 void custody_close(struct dropping *d);
 void custody_reset(struct dropping *d);
 void custody_names(struct agent *a, const struct dropping *d, struct run *run);
-int custody_store(struct agent *a, const struct run *run);
 void custody_show(struct agent *a, struct dropping *d, bool receiving, const char *what);
 /* Asks the executor for the payload; goes on in STAGE when it has answered. */
 void custody_ask(struct agent *a, struct dropping *d, enum stage stage);

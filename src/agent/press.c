@@ -356,10 +356,11 @@ void press_moved(struct agent *a, struct flag *f, int run_fd, const char *entry,
 {
 	struct base *base = board_base(a, flag_board(a, f));
 	struct run run = {.token = own ? f->token : token_new(), .trigger = TRIGGER_MOVE};
-	char hex[TOKEN_HEX + 1];
+	char hex[TOKEN_HEX + 1], staged[sizeof(COPY_PREFIX) + TOKEN_HEX];
 
-	token_hex(&run.token, hex);
-	if (renameat2(run_fd, entry, base->staging_fd, hex, RENAME_NOREPLACE) < 0) {
+	snprintf(staged, sizeof(staged), "%s%s", own ? "" : COPY_PREFIX,
+		token_hex(&run.token, hex));
+	if (renameat2(run_fd, entry, base->staging_fd, staged, RENAME_NOREPLACE) < 0) {
 		if (errno != ENOENT)
 			log_warning("%s: %s in its Run folder cannot be taken: %s",
 				board_object(a, flag_board(a, f)), entry, strerror(errno));
@@ -376,10 +377,13 @@ void press_moved(struct agent *a, struct flag *f, int run_fd, const char *entry,
 		taken = take(a, f, &run);
 	else
 		put_back(a, f, "Moving it is not how it is pressed here.");
-	if (taken)
+	if (taken && own) {
 		f->live->taken = true;
-	else
-		(void)unlinkat(base->staging_fd, hex, 0);
+	} else {
+		if (taken && f->state != STATE_RUNNING)
+			runs_make_known(a, f->live);
+		(void)unlinkat(base->staging_fd, staged, 0);
+	}
 	run_done(&run);
 	if (own)
 		flag_gone(a, f);

@@ -81,6 +81,30 @@ void runs_forget(struct live *l)
 	(void)tdelete(l, &a->by_token, compare_tokens);
 }
 
+int runs_record(struct agent *a, const struct run *run)
+{
+	int r = store_begin(a->store);
+
+	if (r == 0)
+		r = store_put_run(a->store, run);
+	return r == 0 ? store_commit(a->store) : r;
+}
+
+void runs_make_known(struct agent *a, struct live *l)
+{
+	struct flag *f = l->flag;
+	int r;
+
+	if (l->run.trigger == TRIGGER_DELETE || l->run.trigger == TRIGGER_DROP ||
+		token_equal(&l->run.token, &f->token) || !(f->dirty & DIRTY_RUN))
+		return;
+	r = runs_record(a, &l->run);
+	if (r < 0)
+		trouble_store(a, r);
+	else
+		f->dirty &= (uint8_t)~DIRTY_RUN;
+}
+
 void runs_start(struct agent *a, struct live *l)
 {
 	struct flag *f = l->flag;
@@ -96,6 +120,7 @@ void runs_start(struct agent *a, struct live *l)
 	};
 	int r;
 
+	runs_make_known(a, l);
 	if (l->run.user)
 		snprintf(m.user, sizeof(m.user), "%s", l->run.user);
 	if (l->run.payload)

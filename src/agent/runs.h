@@ -12,6 +12,10 @@
 #include "agent/agent.h"
 
 void runs_start(struct agent *a, struct live *l);
+/* RUN is in the history now, or -errno. */
+int runs_record(struct agent *a, const struct run *run);
+/* A press that used up no flag, and thus no token that a row tells of: into the history at once. */
+void runs_make_known(struct agent *a, struct live *l);
 bool runs_cancel(struct agent *a, struct live *l);
 void runs_started(struct agent *a, const struct exec_started *m, int *fds, size_t n_fds);
 void runs_ended(struct agent *a, const struct exec_ended *m);
