@@ -14,7 +14,6 @@ import fcntl
 import json
 import os
 import re
-import signal
 import subprocess
 import time
 import zlib
@@ -38,6 +37,8 @@ DROP = '\n  drop: {folder: In, accept: ["*.war"], settle: 0, after: return}'
 GESTURES = {
     "delete": ("hold: 0", ""),
     "move": ("hold: 0", ""),
+    "copy": ("hold: 0", ""),
+    "command": ("hold: 0", ""),  # flagman run
     "held": ("hold: 100ms", ""),
     "missed": ("hold: 0\nmissed: run", ""),
     "drop": ("hold: 0", DROP),
@@ -46,7 +47,7 @@ GESTURES = {
 CASES = [(phase, role, gesture) for phase, roles, gestures in (
     ("begins", ("agent", "executor", "runner", "launcher", "nursery", "watcher"),
      ("delete", "move", "drop")),
-    ("begins", ("agent", "executor"), ("held", "missed", "again")),
+    ("begins", ("agent", "executor"), ("copy", "command", "held", "missed", "again")),
     ("ends", ("agent", "executor", "runner"), ("delete", "drop")),
     ("is settled", ("agent", "executor"), ("delete",)),
 ) for role in roles for gesture in gestures]
@@ -131,6 +132,7 @@ class Case:
     def __init__(self, inst, phase, role, gesture):
         self.inst, self.phase, self.role, self.gesture = inst, phase, role, gesture
         self.payloads = []
+        self.mark, self.refused = 0, False
         self.status = inst.out / "status"
         self.status.write_text("0")
         self.lock = open(inst.out / "lock", "wb")
@@ -157,25 +159,40 @@ class Case:
             self.drop()
         elif self.gesture == "move":
             self.inst.press_move("App", "Go")
+        elif self.gesture == "copy":
+            self.inst.press_copy("App", "Go")
+        elif self.gesture == "command":
+            self.refused = self.inst.cli("run", "App/Go").returncode != 0
         else:
             self.inst.press_delete("App", "Go")
 
     def history(self):
         done = self.inst.cli("history", "--json", "--limit", "3")
-        return json.loads(done.stdout) if done.returncode == 0 else []
+        return json.loads(done.stdout) if done.returncode == 0 else None
 
     def newest(self):
-        return max((run["run"] for run in self.history()), default=0)
+        return max((run["run"] for run in self.history() or []), default=0)
+
+    def is_told(self):
+        """Nothing came of the press, and that was said at once, or is in the log."""
+        return self.refused or self.gesture == "copy" and "is not run: flagman died" in (
+            self.inst.log()[self.mark:])
 
     def since(self, last):
         """What became of all that was pressed after run LAST: once nothing of it is under way."""
-        found = [run for run in self.history() if run["run"] > last]
+        history = self.history()
+        found = [run for run in history or [] if run["run"] > last]
+        if history is not None and not found and self.is_told():
+            return []
         over = found and all(run["state"] not in OPEN for run in found)
         shown = self.inst.state_of("App", "Go")
         return found if over and shown == SHOWN.get(found[0]["state"]) else None
 
     def wait_since(self, last):
-        return wait_for(lambda: self.since(last), "the press is over", dump=self.inst.dump)
+        def over():
+            found = self.since(last)
+            return None if found is None else (found,)
+        return wait_for(over, "the press is over", dump=self.inst.dump)[0]
 
     def places(self, payload):
         """Where its file is, below the share."""
@@ -205,6 +222,7 @@ class Case:
             self.status.write_text("0")
             self.hold()
         self.last, self.ran = self.newest(), len(inst.ran("Go"))
+        self.mark, self.refused = len(inst.log()), False
         if self.phase == "begins":
             return
         self.press()
@@ -273,6 +291,9 @@ class Case:
             runs = [run for run in runs if run["state"] != "cancelled"]
         ran = len(inst.ran("Go")) - self.ran
         assert ran <= 1, f"it ran {ran} times\n" + inst.dump()
+        if not runs:
+            assert ran == 0 and self.is_told(), inst.dump()
+            runs = [{"state": "missed", "run": self.last}]
         assert len(runs) == 1, f"{runs}\n" + inst.dump()
         if ran == 0 and runs[0]["state"] != "missed" or ran == 1 and runs[0]["state"] != "done":
             assert runs[0]["state"] == "failed", f"ran {ran} times: {runs}\n" + inst.dump()
