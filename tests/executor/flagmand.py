@@ -6,6 +6,7 @@ import fcntl
 import json
 import mmap
 import os
+import re
 import select
 import shutil
 import signal
@@ -176,6 +177,7 @@ class Flagmand:
         self.process = None
         self.agents = []
         self.prefix = []
+        self.environment = {}
         for directory in (self.conf, self.state, self.run):
             directory.mkdir(parents=True, mode=0o755)
         self.rendezvous = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
@@ -217,7 +219,8 @@ class Flagmand:
             command += ["--user", self.people.agent]
         environment = {"PATH": "/usr/bin:/bin", "SECRET": "1", "NOTIFY_SOCKET": "",
                        "FLAGMAN_LOG": "debug",
-                       "ASAN_OPTIONS": os.environ.get("ASAN_OPTIONS", "detect_leaks=0")}
+                       "ASAN_OPTIONS": os.environ.get("ASAN_OPTIONS", "detect_leaks=0"),
+                       **self.environment}
         with open(self.log_path, "ab") as log:
             self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log,
                                             stderr=log, env=environment, cwd="/",
@@ -279,6 +282,17 @@ class Flagmand:
     def has_result(self, run):
         block = self.block(run)
         return block[3072] != 0 and run.token_bytes in block[3072:]
+
+    def descriptors(self):
+        """What flagmand itself holds: a sorted list of kinds, without their numbers."""
+        found = []
+        for fd in os.listdir(f"/proc/{self.process.pid}/fd"):
+            try:
+                target = os.readlink(f"/proc/{self.process.pid}/fd/{fd}")
+            except FileNotFoundError:
+                continue  # a chore is over
+            found.append(re.sub(":.*|[0-9a-f]{15}", "", target))
+        return sorted(found)
 
     def processes(self, name):
         """Those below the test with that name and from these programs."""
