@@ -7,6 +7,7 @@
 #include "common/text.h"
 #include "executor/executor.h"
 #include "executor/make_view.h"
+#include "executor/priority.h"
 #include "executor/spawn.h"
 #include "wire/exec.h"
 
@@ -17,12 +18,11 @@
 #include <sys/socket.h>
 #include <sys/wait.h>
 
-#define QUIT_USEC        (2 * USEC_PER_SEC)
-#define YOUNG_USEC       (10 * USEC_PER_SEC) /* who dies younger is started with a pause */
-#define PAUSE_MIN_USEC   (USEC_PER_SEC / 10)
-#define PAUSE_MAX_USEC   (30 * USEC_PER_SEC)
-#define RESTARTED_USEC   (5 * USEC_PER_SEC) /* EXEC_CLAIMS_END: absent flags are presses */
-#define PRIORITY_REQUEST (-10)
+#define QUIT_USEC      (2 * USEC_PER_SEC)
+#define YOUNG_USEC     (10 * USEC_PER_SEC) /* who dies younger is started with a pause */
+#define PAUSE_MIN_USEC (USEC_PER_SEC / 10)
+#define PAUSE_MAX_USEC (30 * USEC_PER_SEC)
+#define RESTARTED_USEC (5 * USEC_PER_SEC) /* EXEC_CLAIMS_END: absent flags are presses */
 
 /* It broke the contract, or hangs. */
 static void kill_agent(struct executor *x)
@@ -43,6 +43,8 @@ static void arm(struct executor *x, uint64_t usec, sd_event_time_handler_t handl
 	x->agent.timer = sd_event_source_disable_unref(x->agent.timer);
 	r = sd_event_add_time_relative(
 		x->event, &x->agent.timer, CLOCK_MONOTONIC, usec, 0, handler, x);
+	if (r >= 0)
+		r = sd_event_source_set_priority(x->agent.timer, PRIORITY_MUST);
 	if (r < 0)
 		log_fatal(1, "no timer for the agent: %s", strerror(-r));
 }

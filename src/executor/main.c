@@ -20,6 +20,7 @@
 #include "common/log.h"
 #include "common/text.h"
 #include "executor/executor.h"
+#include "executor/priority.h"
 
 #include <errno.h>
 #include <getopt.h>
@@ -165,6 +166,16 @@ static void set_up_process(struct executor *x)
 	(void)prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
 }
 
+static int add_signal(struct executor *x, int signal, sd_event_signal_handler_t handler)
+{
+	sd_event_source *s;
+	int r = sd_event_add_signal(x->event, &s, signal, handler, x);
+
+	if (r >= 0)
+		r = sd_event_source_set_priority(s, PRIORITY_MUST);
+	return r < 0 ? r : sd_event_source_set_floating(s, true);
+}
+
 static int open_loop(struct executor *x)
 {
 	static const int signals[] = {SIGTERM, SIGINT, SIGHUP, SIGCHLD};
@@ -177,7 +188,7 @@ static int open_loop(struct executor *x)
 		sigaddset(&set, signals[i]);
 	sigprocmask(SIG_BLOCK, &set, NULL);
 	for (size_t i = 0; r >= 0 && i < sizeof(signals) / sizeof(*signals); i++)
-		r = sd_event_add_signal(x->event, NULL, signals[i], handlers[i], x);
+		r = add_signal(x, signals[i], handlers[i]);
 	if (r >= 0)
 		r = sd_event_set_watchdog(x->event, true);
 	return r;

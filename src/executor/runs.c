@@ -6,6 +6,7 @@
 #include "common/log.h"
 #include "common/policy.h"
 #include "common/text.h"
+#include "executor/priority.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -188,6 +189,8 @@ static void arm(struct run *r, uint64_t usec)
 	} else {
 		e = sd_event_add_time(
 			r->runs->event, &r->timer, CLOCK_MONOTONIC, usec, 0, on_timer, r);
+		if (e >= 0)
+			e = sd_event_source_set_priority(r->timer, PRIORITY_MUST);
 	}
 	if (e < 0)
 		log_error("run %llu: no timer: %s", (unsigned long long)r->plan.run, strerror(-e));

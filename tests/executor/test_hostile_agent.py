@@ -5,7 +5,9 @@ import contextlib
 import ctypes
 import errno
 import os
+import signal
 import socket
+import threading
 
 import pytest
 
@@ -246,3 +248,48 @@ def test_a_flood_that_is_not_read(daemon, agent):
     assert successor.begin() == ({}, True)
     assert successor.start(GOOD).ended().code == 3
     nothing_left(daemon, before)
+
+
+class Flood:
+    """Another process sends DATA without an end; a thread reads what comes back."""
+
+    def __init__(self, agent, data):
+        self.channel, self.data = agent.channel, data
+        self.reader = threading.Thread(target=self.read)
+        self.sender = 0
+
+    def send(self):
+        try:
+            while True:
+                self.channel.send(self.data)
+        finally:
+            os._exit(0)
+
+    def read(self):
+        with contextlib.suppress(OSError):
+            while self.channel.recv(8192):
+                continue
+
+    def __enter__(self):
+        self.sender = os.fork()
+        if self.sender == 0:
+            self.send()
+        self.reader.start()
+        return self
+
+    def __exit__(self, *_):
+        self.channel.shutdown(socket.SHUT_RDWR)
+        os.kill(self.sender, signal.SIGKILL)
+        os.waitpid(self.sender, 0)
+        self.reader.join()
+
+
+def test_a_flood_keeps_nothing_else_from_being_done(daemon, agent):
+    """Time limits hold, and SIGTERM is heard, however fast the agent asks."""
+    run = agent.running(LIMITED)
+    with Flood(agent, packet(*message_of(agent, "mend"))):
+        wait_for(lambda: daemon.has_result(run), "its time limit was kept", 6, daemon.log)
+        daemon.process.send_signal(signal.SIGTERM)
+        assert daemon.process.wait(8) == 0
+    os.close(run.claim_fd)
+    os.close(run.alive_fd)
