@@ -134,6 +134,12 @@ static void on_watch(struct executor *x, const struct exec_watch *m, const int *
 		log_error("can't start a watcher: %s", strerror(-r));
 }
 
+/* One line: behind a newline systemd would read another message of flagmand's, such as MAINPID=. */
+static void on_status(const struct exec_text *m)
+{
+	(void)sd_notifyf(0, "STATUS=%.*s", (int)strcspn(m->text, "\n"), m->text);
+}
+
 static void on_reload(struct executor *x, const struct exec_reload *m)
 {
 	struct exec_reloaded a = {.header.type = EXEC_RELOADED, .cookie = m->cookie};
@@ -193,7 +199,7 @@ void handle_request(struct executor *x, const struct wire_header *m, int *fds, s
 		on_reload(x, (const void *)m);
 		break;
 	case EXEC_STATUS:
-		(void)sd_notifyf(0, "STATUS=%s", ((const struct exec_text *)m)->text);
+		on_status((const void *)m);
 		break;
 	default: /* the table lets nothing else through */
 		log_panic("message %u from the agent has passed its table", m->type);
