@@ -18,6 +18,7 @@
 #include <sys/epoll.h>
 #include <unistd.h>
 
+#define SPENT_MAX   (128U * 1024) /* claims that wait for their removal: 2 MiB */
 #define SYNC_USEC   (50 * 1000)
 #define QUIET_USEC  500                /* after a start: the command has been executed by then */
 #define LATEST_USEC (20 * 1000)        /* however fast starts follow each other */
@@ -231,12 +232,15 @@ void chores_wake(struct executor *x)
 	(void)sd_event_source_set_enabled(x->chores, SD_EVENT_ON);
 }
 
+/* What finds no place stays until the agent says so again, after a restart. */
 void chores_remove_claim(struct executor *x, const struct token *token)
 {
+	if (x->n_spent == SPENT_MAX)
+		return;
 	if (x->n_spent == x->max_spent) {
 		size_t max = x->max_spent ? 2 * x->max_spent : 64;
 		struct token *t = realloc(x->spent, max * sizeof(*t));
-		if (!t) /* it stays until the agent says so again, after a restart */
+		if (!t)
 			return;
 		x->spent = t;
 		x->max_spent = max;

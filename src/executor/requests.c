@@ -16,6 +16,8 @@
 #include <string.h>
 #include <systemd/sd-daemon.h>
 
+#define GENERATIONS_MAX 16 /* that the agent can have made without adopting one */
+
 /* The agent has taken over generation M: older ones are history. */
 static void on_adopted(struct executor *x, const struct exec_generation *m)
 {
@@ -140,11 +142,21 @@ static void on_status(const struct exec_text *m)
 	(void)sd_notifyf(0, "STATUS=%.*s", (int)strcspn(m->text, "\n"), m->text);
 }
 
+/* Each is kept until a newer one has been adopted, and its view may be on its way still. */
+static bool has_many_generations(const struct executor *x)
+{
+	unsigned n = 0;
+
+	for (const struct generation *g = x->generations; g; g = g->older)
+		n++;
+	return n >= GENERATIONS_MAX;
+}
+
 static void on_reload(struct executor *x, const struct exec_reload *m)
 {
 	struct exec_reloaded a = {.header.type = EXEC_RELOADED, .cookie = m->cookie};
 	const struct config *c;
-	int r = reload_now(x, true);
+	int r = has_many_generations(x) ? -EBUSY : reload_now(x, true);
 
 	if (r < 0) {
 		a.n_errors = 1;

@@ -5,6 +5,7 @@ import contextlib
 import ctypes
 import errno
 import os
+import re
 import signal
 import socket
 import threading
@@ -293,3 +294,45 @@ def test_a_flood_keeps_nothing_else_from_being_done(daemon, agent):
         assert daemon.process.wait(8) == 0
     os.close(run.claim_fd)
     os.close(run.alive_fd)
+
+
+def resident(pid):
+    with open(f"/proc/{pid}/status", encoding="ascii") as f:
+        return int(re.search(r"VmRSS:\s+(\d+)", f.read())[1])
+
+
+def test_reloads_that_are_never_adopted(daemon, agent):
+    """Neither configurations nor their views, which nobody takes, are kept without end."""
+    before = settled(daemon)
+    for cookie in range(100):
+        agent.send(wire.RELOAD, wire.Cookie(cookie=cookie))
+    agent.send(wire.MEND, wire.Own(generation=agent.generation, board=0))
+    wait_for(lambda: daemon.log().count("1 groups, 2 actions") > 1, "it has begun to read")
+    newest = 0
+    for cookie in range(100):
+        message, _ = agent.expect(wire.RELOADED)
+        assert (message.cookie, message.n_errors) == (cookie, cookie >= 15), message.first
+        assert len(daemon.descriptors()) < len(before) + 20
+    assert agent.expect(wire.MENDED)[0].error == 0
+    for kind, message, fds in agent.kept:
+        assert kind == wire.CONFIG
+        newest = message.generation
+        os.close(fds[0])
+    agent.kept = []
+    agent.send(wire.ADOPTED, wire.Generation(generation=newest))
+    agent.send(wire.RELOAD, wire.Cookie(cookie=1000))
+    assert agent.expect(wire.RELOADED)[0].n_errors == 0
+    assert agent.start(GOOD, generation=newest).ended().code == 3
+
+
+def test_claims_that_never_were(daemon, agent):
+    """Millions of tokens are given up: what is remembered of them has a limit."""
+    agent.start(GOOD).ended()
+    before = resident(daemon.process.pid)
+    data = packet(wire.SPENT, b"\1" * 8 + os.urandom(64 * 16))
+    for _ in range(40_000):
+        agent.send_raw(data)
+    agent.send(wire.MEND, wire.Own(generation=agent.generation, board=0))
+    agent.expect(wire.MENDED, 60)
+    assert resident(daemon.process.pid) < before + 16 * 1024
+    assert agent.start(GOOD).ended().code == 3
