@@ -30,11 +30,10 @@ int agent_timer(struct agent *a, sd_event_source **source, uint64_t at, sd_event
 {
 	int r;
 
-	if (at == USEC_INFINITY) {
-		agent_timer_off(source);
-		return 0;
-	}
 	agent_timer_off(source);
+	/* after the loop the last flush may want to do something later: the next agent does it */
+	if (at == USEC_INFINITY || sd_event_get_state(a->event) == SD_EVENT_FINISHED)
+		return 0;
 	r = sd_event_add_time(a->event, source, CLOCK_BOOTTIME, at, TIMER_ACCURACY, cb, userdata);
 	if (r < 0)
 		log_fatal(71, "no timer: %s", strerror(-r));
