@@ -14,7 +14,7 @@
  *
  * EXIT STATUS
  *	0 told to quit, or the executor is gone; 71 the system failed; 74 the data base; 75 another
- *	agent runs; 134 a broken contract.
+ *	agent runs and can't be waited for; 134 a broken contract.
  */
 #include "agent/adopt.h"
 #include "agent/agent.h"
@@ -154,15 +154,18 @@ static void use_descriptors(struct agent *a)
 }
 
 /* Two agents never overlap. */
-static void lock_state(int dirfd)
+static void lock_state(int dirfd, const char *state_dir)
 {
 	int fd = openat(dirfd, "lock", O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
 
 	if (fd < 0)
 		log_fatal(EX_CANTCREAT, "lock: %s", strerror(errno));
+	if (flock(fd, LOCK_EX | LOCK_NB) == 0)
+		return;
 	/* the other one ends as soon as its executor's socket closes */
+	log_warning("another agent runs in %s: waiting for its end", state_dir);
 	if (flock(fd, LOCK_EX) < 0)
-		log_fatal(EX_TEMPFAIL, "another agent runs: %s", strerror(errno));
+		log_fatal(EX_TEMPFAIL, "lock: %s", strerror(errno));
 	/* leaks, but it is the lock */
 }
 
@@ -231,7 +234,7 @@ int main(int argc, char *argv[])
 			log_fatal(EX_USAGE,
 				"descriptor %d is missing: flagmand starts this program", fd);
 	use_descriptors(&agent);
-	lock_state(STATE_FD);
+	lock_state(STATE_FD, agent.state_dir);
 	open_store(&agent);
 	agent_init(&agent);
 	r = sd_event_loop(agent.event);
