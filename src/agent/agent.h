@@ -95,6 +95,7 @@ struct live {
 	struct run run;    /* the press and its run; id 0: none */
 	uint8_t before;    /* the state to go back to when called off */
 	bool active;       /* sent to the executor and not ended: counts for serialise and locks */
+	bool asked;        /* ... and not answered yet */
 	bool confirmed;
 	bool kept_payload; /* the payload of `run` is in custody, for another try */
 	bool taken;        /* a flag was taken to .flagman/<run.token> and wants to be unlinked */

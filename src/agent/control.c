@@ -171,7 +171,7 @@ void control_ended(struct agent *a, struct live *l)
 	if (l->run.end.kind == END_EXITED || l->run.end.kind == END_NOT_STARTED)
 		status = l->run.end.code;
 	else if (l->run.end.kind == END_SIGNALED)
-		status = 128 + l->run.end.code;
+		status = 128 + (l->run.end.code & 127);
 	else
 		status = EX_TEMPFAIL;
 	if (l->run.end.stop == STOP_TIMEOUT)

@@ -89,6 +89,9 @@ static void on_executor(struct channel *c, const struct wire_header *h, int *fds
 		(void)sd_event_exit(a->event, 0);
 		return;
 	}
+	if (!a->view && h->type != EXEC_CONFIG && h->type != EXEC_QUIT)
+		log_panic(
+			"the executor sent a message of type %u before the configuration", h->type);
 	switch (h->type) {
 	case EXEC_CONFIG:
 		on_config(a, (const struct exec_config *)h, fds[0]);

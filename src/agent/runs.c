@@ -129,6 +129,7 @@ void runs_start(struct agent *a, struct live *l)
 	if (r < 0)
 		log_fatal(71, "the executor cannot be reached: %s", strerror(-r));
 	a->n_asked++;
+	l->asked = true;
 	(void)sched_yield(); /* the executor was woken on this processor: it goes first */
 	agent_started(a);
 	activate(a, l);
@@ -276,8 +277,9 @@ void runs_started(struct agent *a, const struct exec_started *m, int *fds, size_
 {
 	struct live *l = runs_find(a, &m->token);
 
-	if (!l || !a->n_asked)
+	if (!l || !a->n_asked || !l->asked)
 		log_panic("the executor started what was not asked for");
+	l->asked = false;
 	a->n_asked--;
 	switch ((enum start_result)m->result) {
 	case START_OK:

@@ -237,6 +237,8 @@ static void feed_record(struct feed *f, const struct watch_record *r)
 		board_look_everywhere(f->agent);
 		break;
 	case WATCH_READY:
+		if (f->ready)
+			log_panic("the watcher is ready twice");
 		feed_ready(f);
 		break;
 	case WATCH_TRIED:
