@@ -55,10 +55,10 @@ static int make_own(int at, const char *name, uid_t uid, gid_t gid, mode_t mode)
 	return steal_fd(&fd);
 }
 
-static int take_lock(int state)
+static int take_lock(int directory, const char *name)
 {
 	_cleanup_close_ int fd =
-		openat(state, "lock", O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+		openat(directory, name, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 
 	if (fd < 0 || flock(fd, LOCK_EX | LOCK_NB) < 0)
 		return -errno;
@@ -101,7 +101,7 @@ static int open_all(struct places *p, const struct identity *id, const char **wh
 	*why = p->state_path;
 	if ((p->state = make_path(p->state_path)) < 0)
 		return p->state;
-	if ((p->lock = take_lock(p->state)) < 0)
+	if ((p->lock = take_lock(p->state, "lock")) < 0)
 		return p->lock;
 	if ((p->claims.runs = make_own(p->state, "runs", own, own_gid, 0700)) < 0)
 		return p->claims.runs;
@@ -110,6 +110,9 @@ static int open_all(struct places *p, const struct identity *id, const char **wh
 	*why = p->run_path;
 	if ((p->run = make_path(p->run_path)) < 0)
 		return p->run;
+	/* another one's socket, FIFOs and notification sockets would be taken for leftovers */
+	if ((p->run_lock = take_lock(p->run, "run.lock")) < 0)
+		return p->run_lock;
 	if ((p->claims.alive = make_own(p->run, "alive", own, own_gid, 0700)) < 0)
 		return p->claims.alive;
 	if ((p->notify = make_own(p->run, "notify", own, own_gid, 0711)) < 0)
@@ -131,6 +134,7 @@ int places_open(struct places *p, const char *state, const char *run, const stru
 		.run = -1,
 		.notify = -1,
 		.lock = -1,
+		.run_lock = -1,
 		.control = -1,
 	};
 	*why = state;
@@ -163,6 +167,7 @@ void places_close(struct places *p)
 		(void)unlinkat(p->run, CONTROL_SOCKET, 0);
 	close_fd(p->control);
 	close_fd(p->notify);
+	close_fd(p->run_lock);
 	close_fd(p->run);
 	close_fd(p->agent);
 	close_fd(p->claims.alive);

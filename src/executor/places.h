@@ -5,6 +5,7 @@
  *	<state>/	    0755  state; `lock`, last-good.yaml, bases, directories/
  *	<state>/runs/	    0700  claims, and .ready-* for those to come
  *	<state>/agent/	    0700  the agent's, owned by its user
+ *	<run>/run.lock	    0600  held: another flagmand would sweep what is ours
  *	<run>/control	    0666  the socket of flagman(1), listening; who may do what is checked by
  *			    credentials
  *	<run>/alive/	    0700  FIFOs of claims: they tell an adopter who lives, so <run> must not
@@ -21,7 +22,7 @@ struct places {
 	char *state_path, *run_path, *agent_path, *notify_path; /* absolute */
 	int state, agent, run, notify;                          /* directories */
 	struct claims claims;
-	int lock, control;
+	int lock, run_lock, control;
 };
 
 /* Makes and opens all.  0, or -errno with the path in question in *WHY (static memory):

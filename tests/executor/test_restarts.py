@@ -154,12 +154,29 @@ def test_an_agent_that_dies_again_and_again_is_slowed_down(daemon, agent):
     assert pauses[0] >= 0.1 and pauses[1] >= 0.2 and pauses[2] >= 0.4
 
 
-def test_only_one_flagmand(daemon, agent):
-    first = daemon.process
+@pytest.mark.parametrize("other", ["nothing", "run", "state"])
+def test_only_one_flagmand(daemon, agent, other):
+    """For each state directory, and each run directory; the first one does not even notice."""
+    run = running(agent, HANG)
+    daemon.wait_planned(run)
+    first, places = daemon.process, (daemon.state, daemon.run)
+
+    def found():
+        return {(d, name) for d in (places[1], places[1] / "alive", places[0] / "runs")
+                for name in os.listdir(d)}
+    wait_for(lambda: len(os.listdir(places[0] / "runs")) == 34, "runs are prepared")
+    before = found()
+    if other != "nothing":
+        setattr(daemon, other, daemon.root / "other")
     daemon.start()
     assert daemon.process.wait(20) == 75
-    daemon.wait_log("another flagmand uses")
-    daemon.process = first
+    shared = places[1] if other == "state" else places[0]
+    daemon.wait_log(f"another flagmand uses {shared}")
+    daemon.process, (daemon.state, daemon.run) = first, places
+    assert found() == before
+    run.cancel()
+    assert run.ended().stop == wire.STOP_CANCEL
+    assert agent.start(FAIL).ended().code == 3
 
 
 def test_what_was_only_prepared_is_removed(daemon, agent):
