@@ -93,16 +93,19 @@ static bool is_welcome(const struct ucred *c, uid_t uid, pid_t session)
 	return c && (c->uid == uid || c->uid == 0 || (c->pid > 0 && getsid(c->pid) == session));
 }
 
-/* The sender's credentials; descriptors that came along are closed. */
+/* The sender's credentials.  Descriptors that came along are closed, at once (sd_notify_barrier(3)
+ * waits for that), and such a datagram is nobody's. */
 static const struct ucred *take_control(struct msghdr *m)
 {
 	const struct ucred *found = NULL;
+	bool alone = true;
 
 	for (struct cmsghdr *c = CMSG_FIRSTHDR(m); c; c = CMSG_NXTHDR(m, c)) {
 		if (c->cmsg_level != SOL_SOCKET)
 			continue;
 		if (c->cmsg_type == SCM_CREDENTIALS)
 			found = (const struct ucred *)(const void *)CMSG_DATA(c);
+		alone &= c->cmsg_type != SCM_RIGHTS;
 		for (size_t at = 0;
 			c->cmsg_type == SCM_RIGHTS && at + sizeof(int) <= c->cmsg_len - CMSG_LEN(0);
 			at += sizeof(int)) {
@@ -111,7 +114,7 @@ static const struct ucred *take_control(struct msghdr *m)
 			close(fd);
 		}
 	}
-	return found;
+	return alone ? found : NULL;
 }
 
 bool progress_receive(struct progress *p, int fd, uid_t uid, pid_t session)

@@ -4,8 +4,8 @@
  * with '%' at its beginning is the progress: "STATUS=42% writing".
  *
  * The socket is the command's user's (0600), but what comes in is looked at all the same: senders
- * are the command's user, root, or processes of its session; a datagram that is too long, has
- * descriptors or is no text is ignored.
+ * are the command's user, root, or processes of its session; a datagram that is too long or has
+ * descriptors is ignored, and what is no text is made text.
  */
 #ifndef FLAGMAN_RUNNER_PROGRESS_H
 #define FLAGMAN_RUNNER_PROGRESS_H
