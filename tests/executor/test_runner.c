@@ -156,13 +156,20 @@ static void send_spec(struct job *j, const struct spec *s, const int *fds, size_
 	close(j->socket);
 }
 
-static void wait_end(struct job *j)
+/* The runner has ended, or has said the end. */
+static void wait_hang_up(const struct job *j)
 {
 	struct pollfd p = {.fd = j->alive};
-	uint64_t left_out;
 
 	assert_int_equal(poll(&p, 1, PATIENCE), 1);
 	assert_true(p.revents & POLLHUP);
+}
+
+static void wait_end(struct job *j)
+{
+	uint64_t left_out;
+
+	wait_hang_up(j);
 	assert_int_equal(pread_all(j->claim, &j->result, sizeof(j->result), CLAIM_RESULT_AT), 0);
 	assert_int_equal(j->result.version, CLAIM_VERSION);
 	assert_memory_equal(&j->result.token, &a_token, sizeof(a_token));
@@ -569,6 +576,121 @@ static void test_sync(void **state)
 	close(pair[0]);
 }
 
+/* Its own end of an empty socket pair. */
+static pid_t another_nursery(int *ret)
+{
+	int kept = nursery;
+	pid_t kept_pid = nursery_pid, pid;
+
+	start_nursery();
+	*ret = nursery;
+	pid = nursery_pid;
+	nursery = kept;
+	nursery_pid = kept_pid;
+	return pid;
+}
+
+/* A request that is none ends the nursery, with nothing begun. */
+static void test_nonsense_for_the_nursery(void **state)
+{
+	static const struct {
+		uint32_t request;
+		size_t size, n_fds;
+	} cases[] = {
+		{0, sizeof(struct nursery_message), 0},
+		{UINT32_MAX, sizeof(struct nursery_message), NURSERY_BIRTH_FDS},
+		{NURSERY_BIRTH, sizeof(struct nursery_message), 0},
+		{NURSERY_BIRTH, sizeof(struct nursery_message), NURSERY_BIRTH_FDS - 1},
+		{NURSERY_BIRTH, sizeof(struct nursery_message) - 1, NURSERY_BIRTH_FDS},
+		{NURSERY_BIRTH, sizeof(struct nursery_message) + 1, NURSERY_BIRTH_FDS},
+		{NURSERY_BIRTH, 100000, NURSERY_BIRTH_FDS},
+		{NURSERY_BIRTH, 1, 0},
+		{NURSERY_SYNC, sizeof(struct nursery_message), NURSERY_SYNC_FDS - 1},
+		{NURSERY_SYNC, sizeof(struct nursery_message), NURSERY_SYNC_FDS + 1},
+	};
+	static char message[100000];
+	int null = open("/dev/null", O_RDWR | O_CLOEXEC), fds[] = {null, null, null, null, null};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		int socket, status;
+		pid_t pid = another_nursery(&socket);
+		memcpy(message, &cases[i].request, sizeof(cases[i].request));
+		assert_int_equal(spec_send(socket, message, cases[i].size, fds, cases[i].n_fds), 0);
+		assert_int_equal(waitpid(pid, &status, 0), pid);
+		assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 1);
+		close(socket);
+	}
+	close(null);
+}
+
+/* Descriptors that are not what they should be end the runner; the nursery goes on. */
+static void test_births_that_can_not_be(void **state)
+{
+	struct nursery_message m = {.request = NURSERY_BIRTH, .bounding = UINT64_MAX};
+	int null = open("/dev/null", O_RDWR | O_CLOEXEC), fds[] = {null, null, null, null, null};
+
+	(void)state;
+	for (int i = 0; i < 10; i++)
+		assert_int_equal(
+			spec_send(nursery, &m, sizeof(m), fds, NURSERY_BIRTH_FDS + i % 2), 0);
+	m.request = NURSERY_SYNC; /* what can't be synced is not said to be */
+	assert_int_equal(spec_send(nursery, &m, sizeof(m), fds, NURSERY_SYNC_FDS), 0);
+	close(null);
+	test_sync(state);
+}
+
+/* A specification that was cut anywhere, or has a byte too many, is no run: nothing is executed,
+ * nothing is said to have ended. */
+static void test_specifications_that_are_cut(void **state)
+{
+	_cleanup_(buf_done) struct buf b = BUF_INIT(SPEC_SIZE_MAX);
+	struct spec s = plain((const char *const[]){"/bin/sh", "-c", "echo x >cut", NULL}, no_env);
+	struct job j;
+
+	(void)state;
+	s.directory = top;
+	assert_int_equal(spec_encode(&b, &s), 0);
+	buf_addc(&b, 'x');
+	for (size_t len = 1; len <= b.len; len += len < b.len - 40 ? 23 : 1) {
+		if (len == b.len - 1)
+			continue; /* all of it */
+		birth(&j);
+		assert_int_equal(spec_send(j.socket, b.data, len, NULL, 0), 0);
+		close(j.socket);
+		wait_hang_up(&j);
+		assert_int_equal(result_version(&j), 0);
+		done(&j);
+	}
+	assert_false(exists("cut"));
+}
+
+/* More descriptors than it says, or fewer: it is not started, and that is its result. */
+static void test_specifications_with_wrong_descriptors(void **state)
+{
+	struct spec s = plain((const char *const[]){"/bin/sh", "-c", "echo x >cut", NULL}, no_env);
+	int null = open("/dev/null", O_RDWR | O_CLOEXEC), fds[] = {null, null, null, null, null};
+	struct job j;
+
+	(void)state;
+	s.directory = top;
+	for (size_t n = 0; n <= SPEC_FDS_MAX; n++)
+		for (uint32_t script = 0; script <= SPEC_SCRIPT; script += SPEC_SCRIPT) {
+			if (n == (script ? 1 : 0))
+				continue;
+			s.flags = (s.flags & ~(uint32_t)SPEC_SCRIPT) | script;
+			birth(&j);
+			send_spec(&j, &s, fds, n);
+			wait_end(&j);
+			assert_int_equal(j.result.end.kind, END_NOT_STARTED);
+			assert_int_equal(j.result.end.error, EBADMSG);
+			assert_string_equal(j.result.end.where, "specification");
+			done(&j);
+		}
+	close(null);
+	assert_false(exists("cut"));
+}
+
 /* Without a specification there is no run and no trace of one. */
 static void test_called_off(void **state)
 {
@@ -604,6 +726,10 @@ int main(void)
 		cmocka_unit_test(test_runner_dies),
 		cmocka_unit_test(test_runner_ignores_signals),
 		cmocka_unit_test(test_sync),
+		cmocka_unit_test(test_nonsense_for_the_nursery),
+		cmocka_unit_test(test_births_that_can_not_be),
+		cmocka_unit_test(test_specifications_that_are_cut),
+		cmocka_unit_test(test_specifications_with_wrong_descriptors),
 		cmocka_unit_test(test_called_off),
 	};
 	const struct CMUnitTest root[] = {
