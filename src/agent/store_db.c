@@ -260,6 +260,8 @@ int db_open(struct store *s)
 		r = check_if_suspect(s);
 	if (r == 0)
 		r = schema_upgrade(s, schema_steps, STORE_SCHEMA);
+	if (r == 0)
+		r = prune_anchor(s);
 	if (r < 0) {
 		db_close(s);
 		return r;

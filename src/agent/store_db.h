@@ -69,6 +69,8 @@ struct store {
 	int wal_frames;      /* pages in the WAL after the last commit */
 	/* Where store_prune() goes on; see there. */
 	uint64_t aged_to, counted_to;
+	int64_t anchor; /* us since 1970: the time of the last run that was there at the start */
+	uint64_t anchor_at; /* boottime us, when that was looked up */
 	uint32_t counted_runs;
 	uint64_t output_bytes; /* of all outputs; STORE_OUTPUT_UNKNOWN: not counted yet */
 	char error[256];
@@ -116,6 +118,9 @@ bool db_token(sqlite3_stmt *q, int i, struct token *ret); /* false: not 16 bytes
  * further.  -EPROTONOSUPPORT when the file is newer than N. */
 int schema_upgrade(struct store *s, const char *const *steps, int n);
 extern const char *const schema_steps[STORE_SCHEMA];
+
+/* store_prune.c: once, when all is open; 0 or -errno. */
+int prune_anchor(struct store *s);
 
 /* store_output.c */
 int store_delete_output(struct store *s, uint64_t run, uint64_t size);

@@ -5,6 +5,10 @@
  * Never removed: a run that has not ended, one that a flag still shows, and the one with the
  * highest number (numbers are not given twice).  The token of a run that is removed stays spent;
  * the last SPENT_KEPT tokens are remembered, by count and not by age, for clocks jump.
+ *
+ * One that says 2080 for a minute must not cost the history.  So the age of a run is that before
+ * the last one which was there at the start, and the time since then by a clock that does not jump:
+ * where that is wrong, something is kept until the next start.
  */
 #include "agent/store_db.h"
 #include "common/text.h"
@@ -69,11 +73,38 @@ static int delete_runs(struct store *s, const struct ids *ids)
 	return r;
 }
 
+int prune_anchor(struct store *s)
+{
+	sqlite3_stmt *q;
+	int rc = sqlite3_prepare_v2(
+		s->db, "SELECT pressed FROM runs ORDER BY id DESC LIMIT 1", -1, &q, NULL);
+
+	s->anchor = now_realtime();
+	s->anchor_at = now_boottime();
+	if (rc == SQLITE_OK)
+		rc = sqlite3_step(q);
+	if (rc == SQLITE_ROW)
+		s->anchor = sqlite3_column_int64(q, 0);
+	int r = rc == SQLITE_ROW || rc == SQLITE_DONE ? 0 : db_error(s, rc);
+	sqlite3_finalize(q);
+	return r;
+}
+
+/* What the clock says, if the history does not contradict it. */
+static int64_t believable_now(const struct store *s)
+{
+	int64_t now = now_realtime();
+	int64_t least = s->anchor + (int64_t)(now_boottime() - s->anchor_at);
+
+	return now < least ? now : least;
+}
+
 /*
  * Numbers rise with time, near enough: looks on from s->aged_to until a run is young, then starts
- * over at the next call.  1: there is more to look at.
+ * over at the next call.  One of the future tells nothing of those after it: it is passed over, and
+ * goes with prune_count().  1: there is more to look at.
  */
-static int prune_age(struct store *s, int64_t before)
+static int prune_age(struct store *s, int64_t before, int64_t now)
 {
 	struct ids ids = {.n = 0};
 	sqlite3_stmt *q;
@@ -90,14 +121,15 @@ static int prune_age(struct store *s, int64_t before)
 	db_bind_int(q, 1, (int64_t)s->aged_to);
 	db_bind_int(q, 2, PIECE);
 	while ((r = db_step(s, q)) > 0) {
-		young = sqlite3_column_int64(q, 2) >= before;
+		int64_t pressed = sqlite3_column_int64(q, 2);
+		young = pressed >= before && pressed <= now;
 		if (young) {
 			db_reset(q);
 			break;
 		}
 		looked++;
 		s->aged_to = (uint64_t)sqlite3_column_int64(q, 0);
-		if (sqlite3_column_int(q, 3)) {
+		if (pressed < before && sqlite3_column_int(q, 3)) {
 			ids.id[ids.n] = s->aged_to;
 			ids.size[ids.n++] = (uint64_t)sqlite3_column_int64(q, 1);
 		}
@@ -226,11 +258,11 @@ static int prune_spent(struct store *s)
 /* One piece of each; 1: there is more. */
 static int prune_piece(struct store *s, uint32_t runs, uint64_t age, uint64_t size)
 {
-	int64_t now = now_realtime();
+	int64_t now = believable_now(s);
 	int more = 0, r = 0;
 
-	if (age < (uint64_t)now)
-		r = more = prune_age(s, now - (int64_t)age);
+	if (now > 0 && age < (uint64_t)now)
+		r = more = prune_age(s, now - (int64_t)age, now_realtime());
 	if (r >= 0) {
 		r = prune_count(s, runs);
 		more |= r;

@@ -87,6 +87,44 @@ static void old_ones_go(void **state)
 	assert_int_equal(runs_in(f->s), 2);
 }
 
+/* The last run that was there at the start is 149 days old: nobody was there, or the clock jumped.
+ */
+static void the_newest_contradicts_the_clock(void **state)
+{
+	struct fixture *f = *state;
+	int64_t now = now_realtime();
+
+	put_at(f->s, 1, "Restart", now - (int64_t)(300 * DAY));
+	put_at(f->s, 2, "Restart", now - (int64_t)(150 * DAY));
+	put_at(f->s, 3, "Restart", now - (int64_t)(149 * DAY));
+	assert_int_equal(store_commit(f->s), 0);
+	reopen(f, false);
+	put_at(f->s, 4, "Restart", now);
+	prune(f->s, 10000, 90 * DAY, NO_LIMIT);
+	assert_false(has_run(f->s, 1));
+	assert_int_equal(runs_in(f->s), 3);
+	reopen(f, false); /* now there is one that agrees with the clock */
+	put_at(f->s, 5, "Restart", now);
+	prune(f->s, 10000, 90 * DAY, NO_LIMIT);
+	assert_int_equal(runs_in(f->s), 2);
+}
+
+static void what_is_of_the_future_keeps_nothing(void **state)
+{
+	struct fixture *f = *state;
+	int64_t now = now_realtime();
+
+	put_at(f->s, 1, "Restart", now + (int64_t)(20000 * DAY));
+	for (uint64_t i = 2; i <= 600; i++)
+		put_at(f->s, i, "Restart", now - (int64_t)(100 * DAY));
+	put_at(f->s, 601, "Restart", now);
+	prune(f->s, 10000, 90 * DAY, NO_LIMIT);
+	assert_int_equal(runs_in(f->s), 2);
+	assert_true(has_run(f->s, 1));
+	prune(f->s, 1, 90 * DAY, NO_LIMIT);
+	assert_false(has_run(f->s, 1));
+}
+
 static void what_is_shown_or_open_stays(void **state)
 {
 	struct fixture *f = *state;
@@ -188,6 +226,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(newest_of_each_action_stay),
 		TEST(old_ones_go),
+		TEST(the_newest_contradicts_the_clock),
+		TEST(what_is_of_the_future_keeps_nothing),
 		TEST(what_is_shown_or_open_stays),
 		TEST(oldest_output_goes_first),
 		TEST(token_stays_spent),
