@@ -67,6 +67,18 @@ static void missed(struct agent *a, struct flag *f, struct run *run, enum cause 
 		cause == CAUSE_OTHER_BOOT ? "the machine went down" : "flagman was not running");
 }
 
+/* When an adopted run began, by the clock that does not jump.  The history knows the other one:
+ * what that says can be absurd, but nothing runs for longer than the machine. */
+static uint64_t began_at(const struct run *run)
+{
+	int64_t gone = now_realtime() - (run->claimed ? run->claimed : run->pressed);
+	uint64_t now = now_boottime();
+
+	if (gone < 0)
+		return now;
+	return (uint64_t)gone < now ? now - (uint64_t)gone : 0;
+}
+
 /* RUN is moved from. */
 void adopt_run(struct agent *a, struct flag *f, struct run *run, enum verdict v, struct claim *c)
 {
@@ -94,6 +106,7 @@ void adopt_run(struct agent *a, struct flag *f, struct run *run, enum verdict v,
 	if (v == VERDICT_ADOPT) {
 		l->run.state = STATE_RUNNING;
 		flag_set_state(a, f, STATE_RUNNING);
+		l->began_at = began_at(&l->run);
 		runs_adopt(a, l, c->fds);
 		press_neighbours(a, l);
 		return;

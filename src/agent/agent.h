@@ -113,9 +113,10 @@ struct live {
 	char *note;         /* shown in its text; owned */
 	char *pressed_name; /* under which it was pressed: if it comes back, it was an editor */
 	uint64_t content_at, name_at; /* when last changed, boottime us */
+	uint64_t began_at;            /* boottime us: since then its run is with the executor */
 	uint64_t ended_at;            /* boottime us, for the cooldown */
 	uint64_t asked_at;            /* boottime us of the first press, for confirm */
-	/* starts within start-limit-interval, us since 1970 */
+	/* starts within start-limit-interval, boottime us; before the boot: negative */
 	int64_t *starts;
 	unsigned n_starts, starts_size;
 	bool starts_loaded;

@@ -244,8 +244,8 @@ static void run_fields(struct buf *out, const struct content_action *a)
 	pressed_field(out, a);
 	if (began)
 		time_field(out, "Started", began);
-	if (r->state == STATE_RUNNING && began && a->now > began)
-		duration_field(out, "So far", (uint64_t)(a->now - began));
+	if (r->state == STATE_RUNNING && began && a->so_far)
+		duration_field(out, "So far", a->so_far);
 	if (r->state == STATE_RUNNING && a->timeout && a->timeout != USEC_INFINITY)
 		duration_field(out, "At most", a->timeout);
 	if (!run_is_open(r)) {

@@ -27,7 +27,7 @@ struct content_action {
 	const char *progress;      /* "" or NULL: none */
 	const char *note;          /* why put back, what it waits for, who holds the lock; NULL */
 	const char *misconfigured; /* message, or NULL */
-	int64_t now;               /* us since 1970 */
+	uint64_t so_far;           /* us that it has been running; 0: not known */
 	const struct run *run;     /* the run shown: current or last; NULL: never pressed */
 	const struct buf *head, *tail; /* its output so far, raw; may be NULL */
 	uint64_t left_out;

@@ -3,10 +3,14 @@
 
 #include "agent/board.h"
 #include "agent/flag.h"
+#include "agent/runs.h"
 #include "common/text.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+
+#define SINCE_OFF ((int64_t)(60 * USEC_PER_SEC)) /* less is no clock that was set */
 
 static void put(char *to, size_t size, const char *s)
 {
@@ -29,6 +33,7 @@ void control_record_run(const struct run *r, uint64_t timeout, struct control_ru
 		.claimed = r->claimed,
 		.started = r->end.started,
 		.ended = r->end.ended,
+		.lasted = r->end.lasted,
 		.payload_size = r->payload_size,
 	};
 	token_hex(&r->token, out->token);
@@ -42,6 +47,18 @@ void control_record_run(const struct run *r, uint64_t timeout, struct control_ru
 	run_result_words(r, timeout, out->result, sizeof(out->result));
 }
 
+/* Since when it is so.  The wall clock may have been set under a run; people are shown the
+ * difference to now. */
+static int64_t since_of(struct flag *f)
+{
+	if (f->live && f->live->active && f->state == STATE_RUNNING) {
+		int64_t began = now_realtime() - (int64_t)runs_so_far(f->live);
+		if (llabs(began - f->since) > SINCE_OFF)
+			f->since = began;
+	}
+	return f->since;
+}
+
 void control_record_action(struct agent *a, struct flag *f, struct control_action *out)
 {
 	const struct board *b = flag_board(a, f);
@@ -53,7 +70,7 @@ void control_record_action(struct agent *a, struct flag *f, struct control_actio
 		.header.type = CONTROL_ACTION,
 		.state = flag_display(a, f, &by),
 		.percent = f->live && f->state == STATE_RUNNING ? f->live->percent : UINT32_MAX,
-		.since = f->since,
+		.since = since_of(f),
 	};
 	put(out->object, sizeof(out->object), board_object(a, b));
 	put(out->group, sizeof(out->group), board_group(a, b));

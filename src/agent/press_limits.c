@@ -15,12 +15,14 @@
 #define STARTS_MOST   64                 /* of earlier lives that count */
 #define CONFIRM_LEAST (2 * USEC_PER_SEC) /* sooner is a double click */
 
-/* What the history says, once for each flag that is pressed. */
+/* What the history says, once for each flag that is pressed.  It only knows the wall clock: a start
+ * that would be still to come was noted before that was set back, and nobody knows how old it is.
+ * It does not count, or it would for years. */
 static void load_starts(struct agent *a, struct flag *f, struct live *l)
 {
 	const struct view_press *p = flag_press(a, f);
 	const struct board *b = flag_board(a, f);
-	int64_t found[STARTS_MOST];
+	int64_t found[STARTS_MOST], now = now_realtime();
 	unsigned most = p->start_limit_burst < STARTS_MOST ? p->start_limit_burst : STARTS_MOST;
 	int n;
 
@@ -28,10 +30,9 @@ static void load_starts(struct agent *a, struct flag *f, struct live *l)
 		return;
 	l->starts_loaded = true;
 	n = store_starts_since(a->store, board_object(a, b), board_group(a, b),
-		flag_action_name(a, f), now_realtime() - (int64_t)p->start_limit_interval, found,
-		most);
+		flag_action_name(a, f), now - (int64_t)p->start_limit_interval, now, found, most);
 	for (int i = 0; i < n; i++)
-		press_count_start(l, found[i]);
+		press_count_start(l, (int64_t)now_boottime() - (now - found[i]));
 }
 
 void press_count_start(struct live *l, int64_t when)
@@ -52,15 +53,14 @@ bool press_over_limit(struct agent *a, struct flag *f)
 {
 	const struct view_press *p = flag_press(a, f);
 	struct live *l = press_live(a, f);
-	int64_t now = now_realtime();
+	int64_t now = (int64_t)now_boottime();
 	unsigned kept = 0;
 
 	if (!p->start_limit_burst)
 		return false;
 	load_starts(a, f, l);
 	for (unsigned i = 0; i < l->n_starts; i++) {
-		int64_t age = now - l->starts[i];
-		if (age >= 0 && (uint64_t)age < p->start_limit_interval)
+		if ((uint64_t)(now - l->starts[i]) < p->start_limit_interval)
 			l->starts[kept++] = l->starts[i];
 	}
 	l->n_starts = kept;

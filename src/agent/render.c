@@ -5,6 +5,7 @@
 #include "agent/content.h"
 #include "agent/flag.h"
 #include "agent/press.h"
+#include "agent/runs.h"
 #include "common/text.h"
 
 #include <errno.h>
@@ -107,7 +108,7 @@ static void scene_set(struct agent *a, struct flag *f, struct scene *s)
 	c->percent = f->live && f->state == STATE_RUNNING ? f->live->percent : UINT32_MAX;
 	c->progress = f->live && f->state == STATE_RUNNING ? f->live->progress : NULL;
 	c->misconfigured = view_str(a->view, flag_action(a, f)->misconfigured);
-	c->now = now_realtime();
+	c->so_far = f->live && f->state == STATE_RUNNING ? runs_so_far(f->live) : 0;
 	c->timeout = p->timeout;
 	c->confirm = p->confirm;
 	c->hold = p->hold;

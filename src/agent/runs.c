@@ -133,12 +133,18 @@ void runs_start(struct agent *a, struct live *l)
 	(void)sched_yield(); /* the executor was woken on this processor: it goes first */
 	agent_started(a);
 	activate(a, l);
+	l->began_at = now_boottime();
 	if (flag_press(a, f)->start_limit_burst)
-		press_count_start(l, now_realtime());
+		press_count_start(l, (int64_t)l->began_at);
 	l->run.state = STATE_RUNNING;
 	flag_set_state(a, f, STATE_RUNNING);
 	flag_mark(a, f, DIRTY_RUN);
 	press_neighbours(a, l);
+}
+
+uint64_t runs_so_far(const struct live *l)
+{
+	return now_boottime() - l->began_at;
 }
 
 bool runs_cancel(struct agent *a, struct live *l)

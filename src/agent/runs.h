@@ -37,6 +37,9 @@ void runs_settle(struct agent *a);
 /* The same in a moment; and if nobody presses then, memory is given back too. */
 void runs_settle_later(struct agent *a);
 
+/* us that an active run has taken, whatever became of the wall clock meanwhile */
+uint64_t runs_so_far(const struct live *l);
+
 struct live *runs_find(struct agent *a, const struct token *t);
 
 #endif

@@ -82,9 +82,10 @@ int store_each_open_run(struct store *s, store_run_handler *handler, void *userd
 /* Newest first; NULL or "" names match all; LIMIT 0: all; OPEN: with those not ended. */
 int store_each_run(struct store *s, const char *object, const char *group, const char *action,
 	unsigned limit, bool open, store_run_handler *handler, void *userdata);
-/* Claimed runs of an action since REALTIME: at most MAX times, newest first; returns how many. */
+/* When an action's runs were claimed (us since 1970), from SINCE to UNTIL: at most MAX times,
+ * newest first; returns how many. */
 int store_starts_since(struct store *s, const char *object, const char *group, const char *action,
-	int64_t since, int64_t *ret, unsigned max);
+	int64_t since, int64_t until, int64_t *ret, unsigned max);
 
 /* Output of ended runs: head and tail with LEFT_OUT bytes between them (each may be empty). */
 int store_put_output(struct store *s, uint64_t run, const struct buf *head, const struct buf *tail,

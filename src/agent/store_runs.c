@@ -295,13 +295,13 @@ int store_each_run(struct store *s, const char *object, const char *group, const
 }
 
 int store_starts_since(struct store *s, const char *object, const char *group, const char *action,
-	int64_t since, int64_t *ret, unsigned max)
+	int64_t since, int64_t until, int64_t *ret, unsigned max)
 {
 	sqlite3_stmt *q;
 	int n = 0;
 	int e = db_prepare(s, DB_STARTS_SINCE,
 		"SELECT claimed FROM runs WHERE object=?1 AND grp=?2 AND action=?3 AND claimed<>0"
-		" AND claimed>=?4 ORDER BY id DESC LIMIT ?5",
+		" AND claimed BETWEEN ?4 AND ?5 ORDER BY id DESC LIMIT ?6",
 		&q);
 
 	if (e < 0)
@@ -310,7 +310,8 @@ int store_starts_since(struct store *s, const char *object, const char *group, c
 	db_bind_text(q, 2, group);
 	db_bind_text(q, 3, action);
 	db_bind_int(q, 4, since);
-	db_bind_int(q, 5, max);
+	db_bind_int(q, 5, until);
+	db_bind_int(q, 6, max);
 	while ((e = db_step(s, q)) > 0)
 		ret[n++] = sqlite3_column_int64(q, 0);
 	return e < 0 ? e : n;

@@ -41,8 +41,8 @@ static char *elapsed(char *b, size_t size, int64_t then, int64_t now)
 static char *lasted(char *b, size_t size, const struct control_run *r)
 {
 	*b = '\0';
-	if (r->started > 0 && r->ended >= r->started)
-		text_duration(b, size, (uint64_t)(r->ended - r->started));
+	if (r->started > 0 && r->ended)
+		text_duration(b, size, r->lasted);
 	return b;
 }
 

@@ -67,6 +67,7 @@ struct control_run {
 	int32_t exit_status;                      /* -1: none */
 	int32_t signal;                           /* 0: none */
 	int64_t pressed, claimed, started, ended; /* us since 1970; 0: not yet */
+	uint64_t lasted; /* us, whatever became of the wall clock meanwhile; 0: not known */
 	char user[128], address[64];
 	char payload[256]; /* name as dropped */
 	char payload_sha256[65];

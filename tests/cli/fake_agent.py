@@ -50,6 +50,7 @@ class Run(ctypes.Structure):
                 ("exit_status", ctypes.c_int32), ("signal", ctypes.c_int32),
                 ("pressed", ctypes.c_int64), ("claimed", ctypes.c_int64),
                 ("started", ctypes.c_int64), ("ended", ctypes.c_int64),
+                ("lasted", ctypes.c_uint64),
                 ("user", ctypes.c_char * 128), ("address", ctypes.c_char * 64),
                 ("payload", ctypes.c_char * 256), ("payload_sha256", ctypes.c_char * 65),
                 ("payload_size", ctypes.c_uint64), ("result", ctypes.c_char * 256)]
@@ -101,6 +102,8 @@ def make_run(number, obj, action, group="", **fields):
         elif isinstance(value, (str, bytes)):
             value = raw(value)
         setattr(run, key, value)
+    if run.ended:
+        run.lasted = run.ended - run.started
     return run
 
 

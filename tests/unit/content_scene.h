@@ -98,7 +98,7 @@ static inline void scene_init(struct scene *s)
 		.description = "Restarts the web server. Takes about ten seconds.",
 		.state = STATE_READY,
 		.percent = UINT32_MAX,
-		.now = PRESSED + 95 * SECOND,
+		.so_far = 94 * SECOND + SECOND / 2,
 		.head = &s->head,
 		.tail = &s->tail,
 		.timeout = 3600 * USEC_PER_SEC,

@@ -148,8 +148,9 @@ static void test_action_result(void **state)
 	a.state = STATE_DONE;
 	a.last.state = STATE_DONE;
 	SET(a.last.result, "done");
-	a.last.started = NOW - 4 * SECOND;
-	a.last.ended = NOW;
+	a.last.started = NOW; /* set back while it ran */
+	a.last.ended = NOW - 9 * SECOND;
+	a.last.lasted = 4 * SECOND;
 	check_result(&a, "a.iso; in 4 s");
 	a.state = a.last.state = STATE_FAILED;
 	SET(a.last.result, "exit status 3");

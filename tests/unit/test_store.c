@@ -319,11 +319,16 @@ static void starts(void **state)
 	struct run unclaimed = run_of(7, "Apache", "Restart", STATE_WAITING);
 	unclaimed.claimed = 0;
 	assert_int_equal(store_put_run(f->s, &unclaimed), 0);
-	assert_int_equal(store_starts_since(f->s, "Apache", "", "Restart", base + 3, at, 4), 3);
+	assert_int_equal(
+		store_starts_since(f->s, "Apache", "", "Restart", base + 3, INT64_MAX, at, 4), 3);
 	assert_int_equal(at[0], base + 5);
 	assert_int_equal(at[2], base + 3);
-	assert_int_equal(store_starts_since(f->s, "Apache", "", "Restart", 0, at, 4), 4);
-	assert_int_equal(store_starts_since(f->s, "Apache", "ops", "Restart", 0, at, 4), 0);
+	assert_int_equal(store_starts_since(f->s, "Apache", "", "Restart", 0, INT64_MAX, at, 4), 4);
+	assert_int_equal(
+		store_starts_since(f->s, "Apache", "ops", "Restart", 0, INT64_MAX, at, 4), 0);
+	/* what is still to come takes no place of what was */
+	assert_int_equal(store_starts_since(f->s, "Apache", "", "Restart", 0, base + 2, at, 2), 2);
+	assert_int_equal(at[0], base + 2);
 }
 
 static void output(void **state)
@@ -468,7 +473,7 @@ static void hot_queries_use_an_index(void **state)
 	(void)store_get_run_by_token(f->s, &(struct token){{0}}, &out);
 	(void)store_is_spent(f->s, &t);
 	(void)store_each_run(f->s, "Apache", "", "Restart", 10, false, count_run, &n);
-	(void)store_starts_since(f->s, "Apache", "", "Restart", 0, at, 1);
+	(void)store_starts_since(f->s, "Apache", "", "Restart", 0, INT64_MAX, at, 1);
 	(void)store_get_directory(f->s, "/srv", &id);
 	assert_int_equal(store_delete_flag(f->s, "Apache", "", "Restart"), 0);
 	for (size_t i = 0; i < sizeof hot / sizeof hot[0]; i++) {
