@@ -191,8 +191,11 @@ static void duration_field(struct buf *out, const char *name, uint64_t usec)
 	field(out, name, text_duration(duration, sizeof duration, usec));
 }
 
+/* 0: it did not, or nobody knows. */
 static int64_t run_began(const struct run *r)
 {
+	if (r->end.kind == END_NOT_STARTED)
+		return 0;
 	return r->end.started ? r->end.started : r->claimed;
 }
 
