@@ -127,8 +127,9 @@ static int read_trusted(int fd, uid_t uid, char *text, size_t *ret_len)
 
 	if (fstat(fd, &st) < 0)
 		return -errno;
-	if (!S_ISREG(st.st_mode) || st.st_mode & 022 ||
-		(st.st_uid != 0 && st.st_uid != geteuid() && st.st_uid != uid))
+	if (!S_ISREG(st.st_mode))
+		return S_ISDIR(st.st_mode) ? -EISDIR : -EINVAL;
+	if (st.st_mode & 022 || (st.st_uid != 0 && st.st_uid != geteuid() && st.st_uid != uid))
 		return -EPERM;
 	n = pread(fd, text, FILE_MAX + 1, 0);
 	if (n < 0)

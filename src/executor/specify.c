@@ -92,9 +92,10 @@ static int make_environment(const struct order *o, const struct specify_facts *f
 		r = environment_load(e, how->environment_file, how->uid);
 	if (r < 0)
 		snprintf(why, size, "environment-file %.90s: %s", how->environment_file,
-			r == -EBADMSG ? "a line is not NAME=value"
-			: r == -EPERM ? "others may write to it"
-				      : strerror(-r));
+			r == -EBADMSG  ? "a line is not NAME=value"
+			: r == -EPERM  ? "others may write to it"
+			: r == -EINVAL ? "it is no regular file"
+				       : strerror(-r));
 	set_run(e, o, f->notify);
 	return r < 0 ? r : e->error;
 }
