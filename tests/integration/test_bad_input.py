@@ -5,12 +5,11 @@ import array
 import os
 import random
 import re
-import shutil
 import socket
 import struct
 
 import pytest
-from boards import QUICK, apache, exchange, finish
+from boards import QUICK, apache, exchange, finish, remove_tree
 from lib.waiting import stays, wait_for
 
 QUIT = "- name: {0}\n  command: %ACT% {0} 'exit 0'\n"
@@ -161,7 +160,7 @@ def test_the_objects_directory_becomes_unreadable(inst):
 def test_staging_is_emptied(inst):
     """By root, by hand, because it looked like litter."""
     apache(inst)
-    shutil.rmtree(inst.share / ".flagman")
+    remove_tree(inst.share / ".flagman")
     inst.press_delete("Apache", "Restart")
     inst.wait_state("Apache", "Restart", "Running")
     finish(inst)

@@ -6,7 +6,7 @@ import re
 import shutil
 
 import pytest
-from boards import QUICK, apache, exchange, finish
+from boards import QUICK, apache, exchange, finish, remove_tree
 from lib.waiting import stays, wait_for
 
 NAMES = ("Restart", "Start", "Stop")
@@ -266,10 +266,10 @@ def test_what_is_in_staging_is_removed(inst):
 def test_staging_goes_again_and_again(inst):
     apache(inst)
     for count in range(1, 6):
-        shutil.rmtree(staging(inst), ignore_errors=True)
+        remove_tree(staging(inst))
         inst.press_delete("Apache", "Restart")
         inst.wait_ran("Restart", count)
-        shutil.rmtree(staging(inst), ignore_errors=True)
+        remove_tree(staging(inst))
         inst.wait_state("Apache", "Restart", "Running")
         finish(inst)
         inst.wait_state("Apache", "Restart", "Done")
@@ -278,7 +278,7 @@ def test_staging_goes_again_and_again(inst):
 
 def test_staging_goes_and_a_flag_is_moved(inst):
     apache(inst)
-    shutil.rmtree(staging(inst))
+    remove_tree(staging(inst))
     inst.press_move("Apache", "Restart")
     inst.wait_ran("Restart", 1)
     inst.wait_state("Apache", "Restart", "Running")
@@ -289,7 +289,7 @@ def test_staging_goes_within_the_hold(inst):
     apache(inst, group="hold: 500ms\ncooldown: 0")
     inst.press_delete("Apache", "Restart")
     inst.wait_state("Apache", "Restart", "Starting")
-    shutil.rmtree(staging(inst))
+    remove_tree(staging(inst))
     inst.wait_state("Apache", "Restart", "Running")
     inst.wait_ran("Restart", 1)
 
@@ -302,7 +302,7 @@ def test_staging_goes_with_a_payload(inst, end):
     inst.wait_ran("Deploy", 1)
     inst.wait_state("Apache", "Deploy", "Running")
     mark = inst.mark()
-    shutil.rmtree(staging(inst))
+    remove_tree(staging(inst))
     finish(inst, "Deploy", end)
     inst.wait_state("Apache", "Deploy", "Done" if end == "exit 0" else "Failed")
     inst.wait_log("shop.war", mark)
@@ -323,7 +323,7 @@ def test_staging_goes_with_a_payload_that_was_kept(inst):
     finish(inst, "Deploy", "exit 1")
     inst.wait_state("Apache", "Deploy", "Failed")
     wait_for(lambda: len(os.listdir(staging(inst))) >= 1, "it is kept", dump=inst.dump)
-    shutil.rmtree(staging(inst))
+    remove_tree(staging(inst))
     inst.press_delete("Apache", "Deploy")
     inst.wait_text("Apache", "Deploy", "Its payload is gone: drop it again")
     inst.drop("Apache", "In", "shop.war", "again")
@@ -333,7 +333,7 @@ def test_staging_goes_with_a_payload_that_was_kept(inst):
 def test_staging_is_gone_at_the_start(inst):
     apache(inst)
     inst.stop()
-    shutil.rmtree(staging(inst))
+    remove_tree(staging(inst))
     inst.start()
     pressed_by_nobody(inst)
 
@@ -343,7 +343,7 @@ def test_staging_goes_while_there_is_no_agent(inst):
     agents = inst.pids("agent")
     for pid in agents:
         os.kill(pid, 19)
-    shutil.rmtree(staging(inst))
+    remove_tree(staging(inst))
     for pid in agents:
         os.kill(pid, 9)
     pressed_by_nobody(inst)
