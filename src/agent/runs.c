@@ -283,9 +283,10 @@ void runs_started(struct agent *a, const struct exec_started *m, int *fds, size_
 {
 	struct live *l = runs_find(a, &m->token);
 
-	if (!l || !a->n_asked || !l->asked)
+	if (l && l->asked)
+		l->asked = false;
+	else
 		log_panic("the executor started what was not asked for");
-	l->asked = false;
 	a->n_asked--;
 	switch ((enum start_result)m->result) {
 	case START_OK:

@@ -8,6 +8,7 @@ import socket
 import pytest
 
 import wire
+from lib import processes
 from lib.waiting import stays, wait_for
 
 ONE = "- {name: Go, command: /bin/true}\n"
@@ -85,6 +86,7 @@ def test_the_watchdog_is_fed(daemon, manager):
     daemon.begin()
     wait_for(lambda: manager.messages().count(["WATCHDOG=1"]) >= 3, "it says that it lives")
     os.kill(daemon.process.pid, signal.SIGSTOP)
+    wait_for(lambda: processes.state(daemon.process.pid) == "T", "it hangs")
     manager.messages()
     n = len(manager.heard)
     stays(lambda: len(manager.messages()) == n, "who hangs says nothing", 0.5)
