@@ -16,7 +16,8 @@ VOCABULARY = (
     "VARLINKERROR=x", "EXIT_STATUS=0", "MAINPID=1", "MAINPIDFDID=1", "WATCHDOG=1",
     "WATCHDOG=trigger", "WATCHDOG_USEC=1", "EXTEND_TIMEOUT_USEC=1", "FDSTORE=1", "FDSTOREREMOVE=1",
     "FDNAME=x", "FDPOLL=0", "NOTIFYACCESS=all", "RESTART_RESET=1", "BARRIER=1", "STATUS",
-    "status=1%", " STATUS=2%", "XSTATUS=3%", "STATUS =4%", "\n\n\n", "=", "", "\0STATUS=5%", "A=1\0\nSTATU=6%",
+    "status=1%", " STATUS=2%", "XSTATUS=3%", "STATUS =4%", "\n\n\n", "=", "", "\0STATUS=5%",
+    "A=1\0\nSTATU=6%",
 )
 
 channel = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
