@@ -7,6 +7,7 @@ import random
 import re
 import socket
 import struct
+import time
 
 import pytest
 from boards import QUICK, apache, exchange, finish, remove_tree
@@ -289,6 +290,43 @@ def test_odd_progress(inst):
     assert b"\x1b" not in inst.path_of("Apache", "Restart").read_bytes()
     finish(inst)
     inst.wait_state("Apache", "Restart", "Done")
+
+
+FLOOD = """
+import os, socket, time
+channel = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+channel.connect(os.environ["NOTIFY_SOCKET"])
+end = time.monotonic() + 7
+while time.monotonic() < end:
+    for n in range(1000):
+        channel.send(b"STATUS=%d%% %d" % (n % 101, n))
+"""
+
+
+def test_a_flood_of_progress(inst):
+    """The name changes every 5 s at most, the text 20 times a second, whatever the command says."""
+    (inst.out / "flood.py").write_text(FLOOD)
+    apache(inst)
+    inst.press_delete("Apache", "Restart")
+    inst.tell("Restart", f"/usr/bin/python3 {inst.out}/flood.py", "exit 0")
+    inst.wait_state("Apache", "Restart", re.compile("Running [0-9]+%"))
+    began, names, texts = time.monotonic(), [], set()
+
+    def look():
+        flag = inst.flag("Apache", "Restart")
+        if not flag.file:
+            return False  # between two names
+        if not names or names[-1][1] != flag.state:
+            names.append((time.monotonic(), flag.state))
+        texts.add(os.stat(flag.file).st_mtime_ns)
+        return flag.state == "Done"
+    wait_for(look, "it is over", dump=inst.dump)
+    lasted = time.monotonic() - began
+    running = [at for at, state in names if state.startswith("Running")]
+    assert len(running) >= 2, names
+    assert running[2:] == [] or running[2] - running[1] > 4.5, names
+    assert running[1] - began > 4, names
+    assert len(texts) <= lasted * 20 + 5
 
 
 # --- limits ---
