@@ -214,6 +214,14 @@ static void want_runners(struct executor *x)
 	pool_want(&x->pool, x->generations->config->settings.ready_runners, bounding);
 }
 
+void reload_ready(const struct executor *x)
+{
+	const struct config *c = x->generations->config;
+
+	(void)sd_notifyf(0, "READY=1\nSTATUS=%zu actions of %zu groups, %zu errors in %s",
+		c->n_actions, c->n_groups, c->n_errors, x->reload.conf_dir);
+}
+
 int reload_now(struct executor *x, bool by_hand)
 {
 	struct config *c;
@@ -240,6 +248,6 @@ int reload_now(struct executor *x, bool by_hand)
 		agent_configure(x);
 	}
 	if (x->ready)
-		(void)sd_notify(0, "READY=1");
+		reload_ready(x);
 	return r;
 }

@@ -26,5 +26,7 @@ void reload_close(struct executor *x);
 /* Reads it now.  BY_HAND: the administrator asked for it, and accepts what file systems there are.
  * 0 or -errno (the old configuration stays). */
 int reload_now(struct executor *x, bool by_hand);
+/* Tells the service manager that it is there, and what it has (sd_notify(3)). */
+void reload_ready(const struct executor *x);
 
 #endif

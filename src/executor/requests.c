@@ -14,7 +14,6 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <systemd/sd-daemon.h>
 
 #define GENERATIONS_MAX 16 /* that the agent can have made without adopting one */
 
@@ -26,7 +25,7 @@ static void on_adopted(struct executor *x, const struct exec_generation *m)
 	if (g && !x->ready) {
 		x->ready = true;
 		chores_wake(x);
-		(void)sd_notify(0, "READY=1");
+		reload_ready(x);
 		log_info("ready: %u actions from %s", g->n_actions, x->reload.conf_dir);
 	}
 	while (g && g->older) {
@@ -136,12 +135,6 @@ static void on_watch(struct executor *x, const struct exec_watch *m, const int *
 		log_error("can't start a watcher: %s", strerror(-r));
 }
 
-/* One line: behind a newline systemd would read another message of flagmand's, such as MAINPID=. */
-static void on_status(const struct exec_text *m)
-{
-	(void)sd_notifyf(0, "STATUS=%.*s", (int)strcspn(m->text, "\n"), m->text);
-}
-
 /* Each is kept until a newer one has been adopted, and its view may be on its way still. */
 static bool has_many_generations(const struct executor *x)
 {
@@ -209,9 +202,6 @@ void handle_request(struct executor *x, const struct wire_header *m, int *fds, s
 		break;
 	case EXEC_RELOAD:
 		on_reload(x, (const void *)m);
-		break;
-	case EXEC_STATUS:
-		on_status((const void *)m);
 		break;
 	default: /* the table lets nothing else through */
 		log_panic("message %u from the agent has passed its table", m->type);

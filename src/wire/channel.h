@@ -47,7 +47,7 @@ struct wire_type {
 	unsigned min_fds, max_fds;
 	const struct wire_string *strings; /* or NULL: it has none */
 };
-/* WIRE_TYPE(struct exec_own, 1, 1), WIRE_TEXT(struct exec_text, 0, 0, text_strings) */
+/* WIRE_TYPE(struct exec_own, 1, 1), WIRE_TEXT(struct exec_start, 0, 0, start_strings) */
 /* clang-format off */
 #define WIRE_TYPE(type, min, max) {sizeof(type), (min), (max), NULL}
 #define WIRE_TEXT(type, min, max, strings) {sizeof(type), (min), (max), (strings)}

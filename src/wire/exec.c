@@ -15,10 +15,6 @@ static const struct wire_string start_strings[] = {
 	WIRE_STRING(struct exec_start, payload_name),
 	{0},
 };
-static const struct wire_string text_strings[] = {
-	WIRE_STRING(struct exec_text, text),
-	{0},
-};
 static const struct wire_string claim_strings[] = {
 	WIRE_STRING(struct exec_claim, end.where),
 	{0},
@@ -51,7 +47,6 @@ const struct wire_type exec_from_agent[EXEC_TYPE_MAX_] = {
 	[EXEC_WATCH] = WIRE_TYPE(struct exec_watch, 2, 2),
 	[EXEC_UNWATCH] = WIRE_TYPE(struct exec_watch, 0, 0),
 	[EXEC_RELOAD] = WIRE_TYPE(struct exec_reload, 0, 0),
-	[EXEC_STATUS] = WIRE_TEXT(struct exec_text, 0, 0, text_strings),
 };
 
 const struct wire_type exec_from_executor[EXEC_TYPE_MAX_] = {

@@ -36,7 +36,6 @@ enum exec_type {
 	EXEC_WATCH, /* struct exec_watch + 2 fds: list, pipe; start a watcher */
 	EXEC_UNWATCH, /* struct exec_watch: end all watchers but this one */
 	EXEC_RELOAD,  /* struct exec_reload: read the configuration again */
-	EXEC_STATUS,  /* struct exec_text: for sd_notify STATUS= */
 	/* executor to agent */
 	EXEC_CONFIG = 32, /* struct exec_config + 1 fd: the view */
 	EXEC_CLAIM,      /* struct exec_claim + 0 to 2 fds: at start, one for each claim there is */
@@ -115,11 +114,6 @@ struct exec_watch {
 struct exec_reload {
 	struct wire_header header;
 	uint64_t cookie;
-};
-
-struct exec_text {
-	struct wire_header header;
-	char text[256];
 };
 
 struct exec_config {

@@ -118,7 +118,7 @@ static void breach(void **state, const void *data, size_t size, size_t n_fds)
 static void test_no_message(void **state)
 {
 	static const uint16_t types[] = {
-		0, EXEC_START, EXEC_STATUS, EXEC_CONFIG - 1, EXEC_TYPE_MAX_, UINT16_MAX};
+		0, EXEC_START, EXEC_RELOAD, EXEC_CONFIG - 1, EXEC_TYPE_MAX_, UINT16_MAX};
 	union message m = {0};
 	const struct wire_header ended = {WIRE_VERSION, EXEC_ENDED, sizeof(struct exec_ended)};
 

@@ -6,7 +6,7 @@ import os
 
 VERSION = 1
 
-ADOPTED, START, CANCEL, SPENT, OWN, TAKE, MEND, WATCH, UNWATCH, RELOAD, STATUS = range(1, 12)
+ADOPTED, START, CANCEL, SPENT, OWN, TAKE, MEND, WATCH, UNWATCH, RELOAD = range(1, 11)
 CONFIG, CLAIM, CLAIMS_END, STARTED, ENDED, OWNED, TAKEN, MENDED, RELOADED, QUIT = range(32, 42)
 CLAIM_ENDED, CLAIM_RUNNING, CLAIM_INTERRUPTED = 1, 2, 3
 EXITED, SIGNALED, NOT_STARTED, INTERRUPTED = 1, 2, 3, 4
@@ -57,7 +57,6 @@ Own = struct("Own", ("generation", u64), ("cookie", u64), ("board", u32), ("pad"
 Payload = struct("Payload", ("generation", u64), ("cookie", u64), ("board", u32), ("pad", u32),
                  ("token", token))
 Cookie = struct("Cookie", ("cookie", u64))
-Text = struct("Text", ("text", ctypes.c_char * 256))
 Claim = struct("Claim", ("token", token), ("run", u64), ("state", u32), ("pad", u32),
                ("end", RunEnd))
 ClaimsEnd = struct("ClaimsEnd", ("agent_restarted", u32), ("pad", u32))
