@@ -214,6 +214,15 @@ void adopt_open_run(struct agent *a, struct run *run)
 	struct row *row = &ad->rows[f - a->flags];
 	facts.same_boot = row->same_boot;
 	facts.missed_run = adopt_is_young(a, f, run->pressed);
+	if (!c && run->trigger == TRIGGER_CLI && run->payload && !run->payload_sha256) {
+		/* it may be half a copy: whoever sent it has the whole, and was told */
+		let_go(a, flag_board(a, f), &run->token);
+		row->resolved = true;
+		f->adopted = true;
+		missed(a, f, run, CAUSE_WHILE_DOWN);
+		f->live->kept_payload = false;
+		return;
+	}
 	if (is_taken(a, flag_board(a, f), &run->token))
 		facts.found = FOUND_TAKEN;
 	row->resolved = true;
