@@ -223,7 +223,9 @@ void adopt_open_run(struct agent *a, struct run *run)
 		f->live->kept_payload = false;
 		return;
 	}
-	if (is_taken(a, flag_board(a, f), &run->token))
+	if (is_taken(a, flag_board(a, f), &run->token) ||
+		(!c && row->known && run->trigger != TRIGGER_DROP && run->payload &&
+			custody_fetch(a, f, row->run, run)))
 		facts.found = FOUND_TAKEN;
 	row->resolved = true;
 	f->adopted = true;

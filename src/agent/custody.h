@@ -43,6 +43,9 @@ void custody_find_kept(struct agent *a, struct flag *f, const struct token *move
 /* At start: RUN was begun with the payload of F's last run, and died before that was written down.
  */
 void custody_hand_over(struct agent *a, struct flag *f, struct run *run);
+/* At start: RUN was to try the payload of run LAST again, and died before it had it.  True: it has
+ * it now. */
+bool custody_fetch(struct agent *a, struct flag *f, uint64_t last, const struct run *run);
 /* At start, when all runs of F are known: what becomes of its payload. */
 void custody_adopt(struct agent *a, struct flag *f);
 /* flagman run --payload: a copy of what FD (taken over) reads.  The run's number, or 0: *RET_WHY.

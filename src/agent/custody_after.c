@@ -143,9 +143,18 @@ void custody_again(struct agent *a, struct live *l, struct run *run)
 	struct dropping *d = custody_drop_of(a, l->flag);
 	char from[TOKEN_HEX + 1], to[TOKEN_HEX + 1];
 
-	if (!d || !d->name ||
-		renameat(drop_staging(d), token_hex(&l->run.token, from), drop_staging(d),
-			token_hex(&run->token, to)) < 0)
+	if (!d || !d->name)
+		return;
+	if (a->started && !token_equal(&run->token, &l->flag->token)) {
+		/* no flag's row tells of that token: it must be known before the payload has it */
+		struct run known = *run;
+		known.payload = l->run.payload;
+		known.payload_sha256 = l->run.payload_sha256;
+		known.payload_size = l->run.payload_size;
+		(void)runs_record(a, &known);
+	}
+	if (renameat(drop_staging(d), token_hex(&l->run.token, from), drop_staging(d),
+		    token_hex(&run->token, to)) < 0)
 		return;
 	agent_timer_off(&d->keep_timer);
 	l->kept_payload = false;
@@ -216,6 +225,21 @@ void custody_hand_over(struct agent *a, struct flag *f, struct run *run)
 	run->payload = steal_ptr(&l->run.payload);
 	run->payload_sha256 = steal_ptr(&l->run.payload_sha256);
 	run->payload_size = l->run.payload_size;
+}
+
+bool custody_fetch(struct agent *a, struct flag *f, uint64_t last, const struct run *run)
+{
+	int staging = board_base(a, flag_board(a, f))->staging_fd;
+	char from[TOKEN_HEX + 1], to[TOKEN_HEX + 1];
+	struct run kept = {0};
+	bool found;
+
+	found = run->payload_sha256 && store_get_run(a->store, last, &kept) == 0 &&
+		wants_another_try(&kept) &&
+		renameat2(staging, token_hex(&kept.token, from), staging,
+			token_hex(&run->token, to), RENAME_NOREPLACE) == 0;
+	run_done(&kept);
+	return found;
 }
 
 void custody_adopt(struct agent *a, struct flag *f)

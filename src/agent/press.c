@@ -212,24 +212,24 @@ static void new_run(struct agent *a, struct flag *f, struct live *l, struct run 
 {
 	const struct board *b = flag_board(a, f);
 
+	if (!run->id)
+		run->id = a->next_run++;
+	if (!run->pressed)
+		run->pressed = now_realtime();
+	if (!run->object) {
+		run->object = strdup(board_object(a, b));
+		run->group = strdup(board_group(a, b));
+		run->action = strdup(flag_action_name(a, f));
+	}
+	if (!run->object || !run->group || !run->action)
+		log_fatal(71, "out of memory");
+	run->state = STATE_STARTING;
+	run->cause = CAUSE_NONE;
 	if (l->kept_payload)
 		custody_again(a, l, run);
 	run_done(&l->run);
 	l->run = *run;
 	*run = (struct run){0};
-	if (!l->run.id)
-		l->run.id = a->next_run++;
-	if (!l->run.pressed)
-		l->run.pressed = now_realtime();
-	if (!l->run.object) {
-		l->run.object = strdup(board_object(a, b));
-		l->run.group = strdup(board_group(a, b));
-		l->run.action = strdup(flag_action_name(a, f));
-	}
-	if (!l->run.object || !l->run.group || !l->run.action)
-		log_fatal(71, "out of memory");
-	l->run.state = STATE_STARTING;
-	l->run.cause = CAUSE_NONE;
 	l->timeout = flag_press(a, f)->timeout;
 	l->percent = UINT32_MAX;
 	l->step = STEP_NONE;
@@ -358,8 +358,8 @@ void press_moved(struct agent *a, struct flag *f, int run_fd, const char *entry,
 	struct run run = {.token = own ? f->token : token_new(), .trigger = TRIGGER_MOVE};
 	char hex[TOKEN_HEX + 1], staged[sizeof(COPY_PREFIX) + TOKEN_HEX];
 
-	snprintf(staged, sizeof(staged), "%s%s", own ? "" : COPY_PREFIX,
-		token_hex(&run.token, hex));
+	snprintf(
+		staged, sizeof(staged), "%s%s", own ? "" : COPY_PREFIX, token_hex(&run.token, hex));
 	if (renameat2(run_fd, entry, base->staging_fd, staged, RENAME_NOREPLACE) < 0) {
 		if (errno != ENOENT)
 			log_warning("%s: %s in its Run folder cannot be taken: %s",
