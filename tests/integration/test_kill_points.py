@@ -28,6 +28,7 @@ STRIDE = 1 if os.environ.get("FLAGMAN_KILL_POINTS") == "all" else 5
 STEPS = ("bind", "chmod", "clone", "execve", "exit_group", "fchmod", "fchown", "fchownat",
          "fdatasync", "fsync", "ftruncate", "linkat", "mkdirat", "mknodat", "openat", "pwrite64",
          "renameat2", "sendmsg", "unlinkat", "write")
+LARGE = (2 << 20) + 1  # is copied in three pieces
 QUIET = 0.4  # no step for so long: the record is complete
 HIT = 1.5  # a step that was recorded comes within this time, or not at all this time
 OPEN = ("starting", "waiting", "running", "receiving", "confirm")
@@ -42,12 +43,16 @@ GESTURES = {
     "held": ("hold: 100ms", ""),
     "missed": ("hold: 0\nmissed: run", ""),
     "drop": ("hold: 0", DROP),
+    "payload": ("hold: 0", DROP),  # flagman run --payload
     "again": ("hold: 0", DROP),  # the payload of a failed run is in custody, its flag is pressed
+    "again by command": ("hold: 0", DROP),
+    "again by copy": ("hold: 0", DROP),
 }
 CASES = [(phase, role, gesture) for phase, roles, gestures in (
     ("begins", ("agent", "executor", "runner", "launcher", "nursery", "watcher"),
      ("delete", "move", "drop")),
-    ("begins", ("agent", "executor"), ("copy", "command", "held", "missed", "again")),
+    ("begins", ("agent", "executor"), ("copy", "command", "held", "missed", "payload", "again",
+                                       "again by command", "again by copy")),
     ("ends", ("agent", "executor", "runner"), ("delete", "drop")),
     ("is settled", ("agent", "executor"), ("delete",)),
 ) for role in roles for gesture in gestures]
@@ -132,13 +137,17 @@ class Case:
     def __init__(self, inst, phase, role, gesture):
         self.inst, self.phase, self.role, self.gesture = inst, phase, role, gesture
         self.payloads = []
+        self.payload = inst.root / "payload.war"
+        self.payload.write_bytes(b"x" * LARGE)
         self.mark, self.refused = 0, False
         self.status = inst.out / "status"
         self.status.write_text("0")
         self.lock = open(inst.out / "lock", "wb")
         group, drop = GESTURES[gesture]
         inst.define("App", "- name: Go\n  command: %ACT% Go"
-                    " 'flock --shared %OUT%/lock true; exit $(cat %OUT%/status)'" + drop,
+                    " 'flock --shared %OUT%/lock true;"
+                    " [ -z \"$FLAGMAN_PAYLOAD\" ] || wc -c <\"$FLAGMAN_PAYLOAD\" >>%OUT%/sizes;"
+                    " exit $(cat %OUT%/status)'" + drop,
                     group=f"{group}\ncooldown: 0\nstart-limit-interval: 0")
         inst.start()
         inst.wait_state("App", "Go", "")
@@ -154,17 +163,27 @@ class Case:
         self.payloads.append(f"payload {len(self.payloads)}".encode())
         self.inst.drop("App", "In", f"{len(self.payloads)}.war", self.payloads[-1])
 
-    def press(self):
-        if self.gesture == "drop":
+    def press(self, first=True):
+        """The first of two is the one that is disturbed.  The second takes what it has left."""
+        gesture = self.gesture
+        if not first and (gesture == "payload" or gesture.startswith("again")):
+            gesture = "delete"
+        self.mark, self.refused = len(self.inst.log()), False
+        if gesture == "drop":
             self.drop()
-        elif self.gesture == "move":
+        elif gesture == "payload":
+            self.command("--payload", str(self.payload))
+        elif gesture == "move":
             self.inst.press_move("App", "Go")
-        elif self.gesture == "copy":
+        elif gesture.endswith("copy"):
             self.inst.press_copy("App", "Go")
-        elif self.gesture == "command":
-            self.refused = self.inst.cli("run", "App/Go").returncode != 0
+        elif gesture.endswith("command"):
+            self.command()
         else:
             self.inst.press_delete("App", "Go")
+
+    def command(self, *options):
+        self.refused = self.inst.cli("run", *options, "App/Go").returncode != 0
 
     def history(self):
         done = self.inst.cli("history", "--json", "--limit", "3")
@@ -175,7 +194,7 @@ class Case:
 
     def is_told(self):
         """Nothing came of the press, and that was said at once, or is in the log."""
-        return self.refused or self.gesture == "copy" and "is not run: flagman died" in (
+        return self.refused or self.gesture.endswith("copy") and "is not run: flagman died" in (
             self.inst.log()[self.mark:])
 
     def since(self, last):
@@ -211,7 +230,8 @@ class Case:
         """Up to where it gets interesting, and all is idle."""
         inst = self.inst
         self.hold()
-        if self.gesture == "again":
+        self.mark, self.refused = len(inst.log()), False
+        if self.gesture.startswith("again"):
             self.status.write_text("1")
             self.let_go()
             last = self.newest()
@@ -222,7 +242,6 @@ class Case:
             self.status.write_text("0")
             self.hold()
         self.last, self.ran = self.newest(), len(inst.ran("Go"))
-        self.mark, self.refused = len(inst.log()), False
         if self.phase == "begins":
             return
         self.press()
@@ -299,11 +318,14 @@ class Case:
             assert runs[0]["state"] == "failed", f"ran {ran} times: {runs}\n" + inst.dump()
             inst.wait_text("App", "Go", "killed by signal 9" if self.role == "launcher"
                            else "interrupted, it may have run")
+        if self.gesture == "payload" and ran:
+            sizes = (inst.out / "sizes").read_text().split()
+            assert set(sizes) == {str(LARGE)}, f"{sizes}\n" + inst.dump()
         for payload in self.payloads:
             assert len(self.places(payload)) == 1, f"{self.places(payload)}\n" + inst.dump()
         self.ran += ran
         self.last = runs[0]["run"]
-        self.press()
+        self.press(False)
         inst.wait_ran("Go", self.ran + 1)
         run, = self.wait_since(self.last)
         assert run["state"] == "done", f"{run}\n" + inst.dump()
@@ -325,6 +347,5 @@ def test_killed_before_each_step(inst, phase, role, gesture):
     assert steps, f"{role} does nothing"
     first = zlib.crc32(f"{phase} {role} {gesture}".encode()) % min(STRIDE, len(steps))
     hit = [case.kill_at(step) for step in steps[first::STRIDE]]
-    print(f"KP {phase}/{role}/{gesture}: {sum(hit)} of {len(hit)} (of {len(steps)})")
     assert any(hit), f"none of {steps} came again"
     case.nothing_is_left()
