@@ -308,8 +308,9 @@ static void watch(struct run *r)
 	}
 }
 
-/* The result is there before `alive` hangs up, and durable a moment later: in a burst others wait for
- * this one to be over, and a power cut within that moment makes it "interrupted, it may have run". */
+/* The result is there before `alive` hangs up, and durable a moment later: in a burst others wait
+ * for this one to be over, and a power cut within that moment makes it "interrupted, it may have
+ * run". */
 static void finish(struct run *r)
 {
 	take_rest(r);
@@ -319,8 +320,8 @@ static void finish(struct run *r)
 	if (r->end.end.ended == 0)
 		r->end.end.ended = (int64_t)usec(CLOCK_REALTIME);
 	r->end.token = r->spec->token;
-	bool written =
-		pwrite(r->fds.claim, &r->end, sizeof(r->end), CLAIM_RESULT_AT) == (ssize_t)sizeof(r->end);
+	bool written = pwrite(r->fds.claim, &r->end, sizeof(r->end), CLAIM_RESULT_AT) ==
+		       (ssize_t)sizeof(r->end);
 	close_all((int *[]){&r->fds.notify, &r->fds.alive, NULL});
 	if (!written || fdatasync(r->fds.claim) < 0)
 		dprintf(STDERR_FILENO, "flagman-runner: result: %s\n", strerror(errno));
