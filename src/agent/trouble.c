@@ -71,16 +71,25 @@ static void complain(struct agent *a, const char *fmt, ...)
 	log_limited(&a->trouble_limit, "%s", a->trouble);
 }
 
+static void try_later(struct agent *a);
+
+/* The reserve is for what waits: it is made again when nothing does, not before. */
 void trouble_again(struct agent *a)
 {
+	bool waits = a->n_spent > 0;
+
 	a->trouble[0] = '\0';
 	for (size_t i = 0; i < a->n_flags; i++)
 		if (a->flags[i].troubled) {
 			a->flags[i].troubled = false;
 			flag_mark(a, &a->flags[i], a->flags[i].dirty);
+			waits = true;
 		}
 	board_status_flush(a, false);
-	trouble_reserve(a);
+	if (waits)
+		try_later(a);
+	if (!a->trouble_timer)
+		trouble_reserve(a);
 }
 
 static int on_retry(sd_event_source *s, uint64_t usec, void *userdata)
