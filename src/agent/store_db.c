@@ -36,10 +36,24 @@ static void note_suspicion(const struct store *s)
 	(void)fd; /* on a full disk the next start does without it */
 }
 
+/* What a commit meets is forgotten by SQLite's connection; the WAL's file knows it still. */
+static int wal_errno(const struct store *s)
+{
+	sqlite3_file *wal = NULL;
+	int e = 0;
+
+	if (sqlite3_file_control(s->db, "main", SQLITE_FCNTL_JOURNAL_POINTER, &wal) == SQLITE_OK &&
+		wal && wal->pMethods)
+		(void)wal->pMethods->xFileControl(wal, SQLITE_FCNTL_LAST_ERRNO, &e);
+	return e;
+}
+
 static int system_errno(const struct store *s, int otherwise)
 {
 	int e = s->db ? sqlite3_system_errno(s->db) : 0;
 
+	if (e == 0 && s->db)
+		e = wal_errno(s);
 	switch (e) {
 	case 0:
 		return -otherwise;
