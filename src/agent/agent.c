@@ -58,6 +58,7 @@ static void rows_again(struct agent *a, int error)
 			f->dirty |= DIRTY_ROW | DIRTY_RUN | DIRTY_NAME;
 		}
 	}
+	runs_outputs_lost(a);
 	trouble_store(a, error);
 }
 
@@ -73,6 +74,8 @@ void agent_flush(struct agent *a)
 		r = store_commit(a->store);
 		if (r < 0)
 			rows_again(a, r);
+		else if (!a->outputs_lost)
+			runs_outputs_kept(a);
 	}
 	if (a->dirty == VIEW_NONE)
 		a->dirty_since = 0;

@@ -161,6 +161,13 @@ struct base {
 
 TAILQ_HEAD(lives, live);
 
+/* Output of a run that has ended; no commit has it yet.  More at once are not looked after. */
+#define UNKEPT_MAX 64
+struct unkept {
+	uint64_t run;
+	int fd; /* its claim */
+};
+
 /* The executor answers EXEC_OWN in order: so a queue. */
 enum own_kind { OWN_FLAG, OWN_STATUS, OWN_FILE };
 struct own_job {
@@ -200,6 +207,9 @@ struct agent {
 	uint64_t next_run;
 	struct token *spent; /* ended and noted, claims not given up yet */
 	size_t n_spent, spent_size;
+	struct unkept unkept[UNKEPT_MAX];
+	size_t n_unkept;
+	bool outputs_lost; /* the commit failed: they must be put again */
 	sd_event_source *settle_timer, *status_timer, *retry_timer, *post, *flush, *quiet;
 	uint64_t quiet_until; /* boottime us */
 	uint64_t retry_at;

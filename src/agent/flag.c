@@ -467,6 +467,11 @@ void flag_flush(struct agent *a, unsigned most)
 
 		a->dirty = f->next_dirty;
 		f->dirty &= (uint8_t)~DIRTY_LISTED;
+		if (f->troubled) { /* in a while: what failed just now fails again */
+			if (end)
+				break;
+			continue;
+		}
 		flag_flush_run(a, f);
 		if (b->usable && !b->released && f->adopted && open_for(a, b, &o)) {
 			r = flag_flush_one(a, f, o.fd);

@@ -323,24 +323,6 @@ void runs_started(struct agent *a, const struct exec_started *m, int *fds, size_
 	}
 }
 
-static void keep_output(struct agent *a, struct live *l)
-{
-	_cleanup_(buf_done) struct buf head = BUF_INIT(64U << 20), tail = BUF_INIT(64U << 20);
-	struct claim_status st;
-	uint64_t left_out = 0;
-
-	if (l->claim_fd < 0 || claim_status_read(l->claim_fd, &st) < 0 || st.output_total == 0)
-		return;
-	if (claim_output_read(l->claim_fd, &st, &head, &tail, &left_out) < 0)
-		return;
-	int r = store_begin(a->store);
-	if (r == 0)
-		r = store_put_output(a->store, l->run.id, &head, &tail, left_out);
-	if (r < 0)
-		log_warning("run %llu: its output is not kept: %s", (unsigned long long)l->run.id,
-			store_error(a->store));
-}
-
 void runs_over(struct agent *a, struct live *l)
 {
 	char hex[TOKEN_HEX + 1];
@@ -373,7 +355,7 @@ void runs_adopt_end(struct agent *a, struct live *l, const struct run_end *end)
 		l->run.end.ended = now_realtime();
 	l->run.state = state_of_end(end);
 	l->run.cause = end->kind == END_INTERRUPTED ? CAUSE_INTERRUPTED : CAUSE_NONE;
-	keep_output(a, l);
+	runs_keep_output(a, l);
 	log_info("%s/%s: run %llu: %s", l->run.object, l->run.action, (unsigned long long)l->run.id,
 		run_result_words(&l->run, l->timeout, words, sizeof(words)));
 	if (f) {
@@ -451,6 +433,8 @@ void runs_settle(struct agent *a)
 	if (!a->n_spent)
 		return;
 	r = store_begin(a->store);
+	if (r == 0)
+		r = runs_outputs_again(a);
 	for (size_t i = 0; r == 0 && i < a->n_spent; i++)
 		r = store_put_spent(a->store, &a->spent[i]);
 	if (r == 0)
@@ -459,10 +443,12 @@ void runs_settle(struct agent *a)
 	if (r == 0)
 		r = store_commit_durable(a->store);
 	if (r < 0) {
+		runs_outputs_lost(a);
 		trouble_store(a, r);
 		agent_timer(a, &a->settle_timer, now_boottime() + 5 * SETTLE_AFTER, on_settle, a);
 		return;
 	}
+	runs_outputs_kept(a);
 	for (size_t i = 0; i < a->n_spent;) {
 		struct exec_spent m = {.header.type = EXEC_SPENT};
 		while (i < a->n_spent && m.n < EXEC_SPENT_MAX)

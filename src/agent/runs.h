@@ -25,6 +25,12 @@ void runs_adopt(struct agent *a, struct live *l, int *fds);
 /* A run that had ended, or was interrupted, when the agent came back. */
 void runs_adopt_end(struct agent *a, struct live *l, const struct run_end *end);
 
+/* Puts the output of L's run, which has ended, into the turn; kept once that is committed. */
+void runs_keep_output(struct agent *a, const struct live *l);
+void runs_outputs_kept(struct agent *a); /* a commit has succeeded */
+void runs_outputs_lost(struct agent *a); /* one has not */
+int runs_outputs_again(struct agent *a); /* puts what was lost again; 0 or -errno */
+
 /* L's run will not happen, or has happened: what was taken for it is let go. */
 void runs_over(struct agent *a, struct live *l);
 /* Closes what L holds of its run; it is no longer active. */

@@ -3,6 +3,7 @@
 
 #include "agent/board.h"
 #include "agent/flag.h"
+#include "agent/runs.h"
 #include "common/log.h"
 #include "common/text.h"
 
@@ -76,7 +77,7 @@ static void try_later(struct agent *a);
 /* The reserve is for what waits: it is made again when nothing does, not before. */
 void trouble_again(struct agent *a)
 {
-	bool waits = a->n_spent > 0;
+	bool waits = a->n_spent > 0 || a->outputs_lost;
 
 	a->trouble[0] = '\0';
 	for (size_t i = 0; i < a->n_flags; i++)
@@ -85,6 +86,7 @@ void trouble_again(struct agent *a)
 			flag_mark(a, &a->flags[i], a->flags[i].dirty);
 			waits = true;
 		}
+	(void)runs_outputs_again(a); /* if that fails, so does the commit */
 	board_status_flush(a, false);
 	if (waits)
 		try_later(a);
