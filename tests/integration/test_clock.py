@@ -8,13 +8,11 @@ pressed while flagman is down is stamped by the test.
 import json
 import os
 import re
-import shutil
-import subprocess
 import time
 
 import pytest
 from boards import QUICK, apache, finish
-from lib.instance import LIB
+from lib import preload
 from lib.waiting import stays, wait_for
 
 DAY = 86400
@@ -24,11 +22,6 @@ JUMPS = pytest.mark.parametrize("jump", [DAY, -DAY, AGE, -AGE],
 BOTH = pytest.mark.parametrize("jump", [DAY, -AGE], ids=["tomorrow", "earlier"])
 FORTH_AND_BACK = pytest.mark.parametrize("jump", [AGE, -AGE], ids=["later", "earlier"])
 ABSURD = r"\d d\b|-\d+ (s|min|h|ms)\b"  # no run of these tests takes a day
-WRAPPER = """#!/bin/sh
-ASAN_OPTIONS=$ASAN_OPTIONS:verify_asan_link_order=0
-export ASAN_OPTIONS
-LD_PRELOAD={library} FAKE_CLOCK={clock} exec {real} "$@"
-"""
 DROP = """
 - name: Deploy
   command: %ACT% Deploy 'test -e %OUT%/mended'
@@ -44,16 +37,8 @@ class Clock:
         self.file = inst.root / "clock"
         self.file.write_bytes(bytes(8))
         self.off = 0
-        programs = inst.root / "bin"
-        shutil.copytree(inst.bin, programs)
-        (programs / "real").mkdir()
-        for name in ("flagman", "flagman-agent", "flagman-runner"):
-            real = programs / "real" / name
-            (programs / name).rename(real)
-            (programs / name).write_text(
-                WRAPPER.format(library=library, clock=self.file, real=real), encoding="ascii")
-            (programs / name).chmod(0o755)
-        inst.bin = programs
+        preload.wrap(inst, ("flagman", "flagman-agent", "flagman-runner"), library,
+                     FAKE_CLOCK=self.file)
         inst.environment.update(
             LD_PRELOAD=str(library), FAKE_CLOCK=str(self.file),
             ASAN_OPTIONS=f"log_path={inst.sanitizer}/asan:detect_leaks=0:handle_abort=1:"
@@ -73,10 +58,7 @@ class Clock:
 
 @pytest.fixture(scope="session")
 def clock_library(session_dir):
-    target = session_dir / "clock.so"
-    subprocess.run(["cc", "-shared", "-fPIC", "-O1", "-D_GNU_SOURCE", "-o", target,
-                    LIB / "clock.c"], check=True, timeout=60)
-    return target
+    return preload.build("clock", session_dir)
 
 
 @pytest.fixture

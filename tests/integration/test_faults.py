@@ -419,64 +419,6 @@ def test_events_are_lost_and_presses_are_not(inst):
 # --- the machine around it ---
 
 @pytest.mark.root
-def test_a_full_disk(inst, test_dir):
-    """Not run, shown; and when there is room, a press runs."""
-    disk = mounted(test_dir / "disk", "size=1m,mode=755")
-    try:
-        inst.define("Apache", "- name: Restart\n  command: %ACT% Restart 'exit 0'\n", group=QUICK,
-                    path=disk)
-        inst.start()
-        flag = disk / "Apache" / "Restart.txt"
-        wait_for(flag.exists, "the flag", dump=inst.dump)
-        filler = disk / "filler"
-        with contextlib.suppress(OSError), open(filler, "wb", buffering=0) as f:
-            while True:
-                f.write(b"x" * 4096)
-        inst.by("alice", flag.unlink)
-
-        def answered():
-            names = [n for n in os.listdir(disk / "Apache") if n.startswith("Restart")]
-            return names and names != ["Restart.txt"]
-        wait_for(answered, "the flag says what became of the press", dump=inst.dump)
-        filler.unlink()
-        assert len(inst.ran("Restart")) <= 1
-    finally:
-        inst.stop()
-        unmount(disk)
-
-
-@pytest.mark.root
-def test_the_state_directory_is_full(inst):
-    """Once there is no room for a claim: not run, told so, and never run late."""
-    shutil.rmtree(inst.state)
-    inst.state.mkdir()
-    mounted(inst.state, "size=4m,nr_inodes=300,mode=755")
-    try:
-        apache(inst, actions="- name: Restart\n  command: %ACT% Restart 'exit 0'\n")
-        filler = inst.state / "filler"
-        with contextlib.suppress(OSError), open(filler, "wb", buffering=0) as f:
-            while True:
-                f.write(b"x" * 4096)
-        with contextlib.suppress(OSError):
-            for n in range(300):
-                (inst.state / f"inode{n}").touch()
-        inst.press_delete("Apache", "Restart")
-        inst.wait_log(r"run 1 was not started")
-        filler.unlink()
-        for path in inst.state.glob("inode*"):
-            path.unlink()
-        inst.wait_state("Apache", "Restart", "Not run")
-        inst.wait_text("Apache", "Restart", "disk is full|No space left")
-        inst.never_ran("Restart", seconds=0.3)
-        inst.press_delete("Apache", "Restart")
-        inst.wait_state("Apache", "Restart", "Done")
-        inst.wait_ran("Restart", 1)
-    finally:
-        inst.stop()
-        unmount(inst.state)
-
-
-@pytest.mark.root
 def test_the_share_is_unmounted_below_it(inst, test_dir):
     """An empty mount point: nobody pressed anything."""
     disk = mounted(test_dir / "disk", "size=4m,mode=755")
