@@ -97,6 +97,16 @@ char *adopt_copy(const char *s)
 	return c;
 }
 
+static struct dead names_of(const struct stored_flag *s)
+{
+	return (struct dead){
+		.object = adopt_copy(s->object),
+		.group = adopt_copy(s->group),
+		.action = adopt_copy(s->action),
+		.id = s->id,
+	};
+}
+
 static void keep_row(const struct stored_flag *s, void *userdata)
 {
 	struct agent *a = userdata;
@@ -105,11 +115,12 @@ static void keep_row(const struct stored_flag *s, void *userdata)
 
 	if (!f) {
 		ad->dead = grow(ad->dead, ad->n_dead, sizeof(*ad->dead));
-		ad->dead[ad->n_dead++] = (struct dead){.object = adopt_copy(s->object),
-			.group = adopt_copy(s->group),
-			.action = adopt_copy(s->action),
-			.id = s->id};
+		ad->dead[ad->n_dead++] = names_of(s);
 		return;
+	}
+	if (strcmp(flag_action_name(a, f), s->action) != 0) {
+		ad->renamed = grow(ad->renamed, ad->n_renamed, sizeof(*ad->renamed));
+		ad->renamed[ad->n_renamed++] = names_of(s);
 	}
 	ad->rows[f - a->flags] = (struct row){
 		.token = s->token,
@@ -252,6 +263,12 @@ static void recall(struct agent *a)
 	r = store_begin(a->store); /* or each question would lock the data base anew */
 	if (r == 0)
 		r = store_each_flag(a->store, keep_row, a);
+	for (size_t i = 0; r == 0 && i < ad->n_renamed; i++) {
+		const struct dead *d = &ad->renamed[i];
+		const struct flag *f = find_flag(a, d->object, d->group, d->action);
+		r = store_rename_action(
+			a->store, d->object, d->group, d->action, flag_action_name(a, f));
+	}
 	if (r == 0)
 		r = store_each_open_run(a->store, keep_open, ad);
 	if (r < 0)
@@ -268,6 +285,16 @@ void adopt_gather(struct agent *a, size_t end)
 		adopt_find(a, &a->boards[ad->n_gathered]);
 }
 
+static void forget_names(struct dead *names, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		free(names[i].object);
+		free(names[i].group);
+		free(names[i].action);
+	}
+	free(names);
+}
+
 void adopt_forget(struct agent *a)
 {
 	struct adoption *ad = a->adoption;
@@ -280,22 +307,18 @@ void adopt_forget(struct agent *a)
 		free(row->shown);
 		free(row->replaced);
 	}
-	for (size_t i = 0; i < ad->n_dead; i++) {
-		free(ad->dead[i].object);
-		free(ad->dead[i].group);
-		free(ad->dead[i].action);
-	}
+	forget_names(ad->dead, ad->n_dead);
+	forget_names(ad->renamed, ad->n_renamed);
 	for (size_t i = 0; i < ad->n_open; i++)
 		run_done(&ad->open[i]);
 	free(ad->rows);
 	free(ad->seen);
-	free(ad->dead);
 	free(ad->open);
 	ad->rows = NULL;
 	ad->seen = NULL;
-	ad->dead = NULL;
+	ad->dead = ad->renamed = NULL;
 	ad->open = NULL;
-	ad->n_rows = ad->n_gathered = ad->n_dead = ad->n_open = 0;
+	ad->n_rows = ad->n_gathered = ad->n_dead = ad->n_renamed = ad->n_open = 0;
 }
 
 void adopt_scan(struct agent *a)

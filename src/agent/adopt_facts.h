@@ -56,6 +56,8 @@ struct adoption {
 	size_t n_rows, n_gathered;
 	struct dead *dead;
 	size_t n_dead;
+	struct dead *renamed; /* what is noted under another spelling of an action's name */
+	size_t n_renamed;
 	struct run *open; /* runs that had not ended */
 	size_t n_open;
 };

@@ -56,11 +56,14 @@ struct flag *find_flag(
 	const struct agent *a, const char *object, const char *group, const char *action)
 {
 	struct board *b = find_board(a, object, group);
+	const struct view_board *v = b ? board_view(a, b) : NULL;
 
-	for (uint32_t i = 0; b && i < board_view(a, b)->n_actions; i++) {
-		struct flag *f = &a->flags[board_view(a, b)->first_action + i];
-		if (strcmp(flag_action_name(a, f), action) == 0)
-			return f;
-	}
+	for (uint32_t i = 0; b && i < v->n_actions; i++)
+		if (strcmp(flag_action_name(a, &a->flags[v->first_action + i]), action) == 0)
+			return &a->flags[v->first_action + i];
+	/* that is nearly always it; or it was written otherwise when that was noted */
+	for (uint32_t i = 0; b && i < v->n_actions; i++)
+		if (name_equal(flag_action_name(a, &a->flags[v->first_action + i]), action))
+			return &a->flags[v->first_action + i];
 	return NULL;
 }

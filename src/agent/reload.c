@@ -9,6 +9,7 @@
 #include "agent/flag.h"
 #include "agent/press.h"
 #include "agent/runs.h"
+#include "agent/trouble.h"
 #include "agent/watch.h"
 #include "common/log.h"
 
@@ -156,6 +157,29 @@ static void rename_to_new_words(struct agent *a, struct before *o, uint32_t old,
 	flag_gone(a, f);
 }
 
+/* Where only the spelling changed, what is noted of it follows; a row under the old one would be
+ * that of an action which is gone, at the next start, and cost the flag. */
+static void carry_name(struct agent *a, const struct before *o, uint32_t old, struct flag *f)
+{
+	const struct board *b = flag_board(a, f);
+	const char *was = old_str(o, o->view->actions[old].name), *now = flag_action_name(a, f);
+	int r;
+
+	if (strcmp(was, now) == 0)
+		return;
+	if (f->live && f->live->run.action) {
+		free(f->live->run.action);
+		f->live->run.action = strdup(now);
+		if (!f->live->run.action)
+			log_fatal(71, "out of memory");
+	}
+	r = store_begin(a->store);
+	if (r == 0)
+		r = store_rename_action(a->store, board_object(a, b), board_group(a, b), was, now);
+	if (r < 0)
+		trouble_store(a, r);
+}
+
 static void carry_board(struct agent *a, struct before *o, uint32_t old)
 {
 	const struct view_board *w = &o->view->boards[old];
@@ -180,6 +204,7 @@ static void carry_board(struct agent *a, struct before *o, uint32_t old)
 				name_equal(old_str(o, o->view->actions[w->first_action + i].name),
 					flag_action_name(a, f))) {
 				carry_flag(a, o, w->first_action + i, f, fresh);
+				carry_name(a, o, w->first_action + i, f);
 				f->adopted = true;
 				if (fresh)
 					f->reown = true;

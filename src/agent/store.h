@@ -60,6 +60,9 @@ struct stored_flag {
 };
 int store_put_flag(struct store *s, const struct stored_flag *f); /* insert or replace */
 int store_delete_flag(struct store *s, const char *object, const char *group, const char *action);
+/* The action is written otherwise now: its flag and its history are found under TO. */
+int store_rename_action(
+	struct store *s, const char *object, const char *group, const char *from, const char *to);
 /* In the order of object, group, action; F is valid during the call. */
 typedef void store_flag_handler(const struct stored_flag *f, void *userdata);
 int store_each_flag(struct store *s, store_flag_handler *handler, void *userdata);

@@ -55,6 +55,35 @@ int store_delete_flag(struct store *s, const char *object, const char *group, co
 	return db_write(s, q);
 }
 
+static int rename_in(struct store *s, enum db_statement which, const char *sql, const char *object,
+	const char *group, const char *from, const char *to)
+{
+	sqlite3_stmt *q;
+	int r = db_prepare_write(s, which, sql, &q);
+
+	if (r < 0)
+		return r;
+	db_bind_text(q, 1, object);
+	db_bind_text(q, 2, group);
+	db_bind_text(q, 3, from);
+	db_bind_text(q, 4, to);
+	return db_write(s, q);
+}
+
+int store_rename_action(
+	struct store *s, const char *object, const char *group, const char *from, const char *to)
+{
+	int r = rename_in(s, DB_RENAME_FLAG,
+		"UPDATE OR REPLACE flags SET action=?4 WHERE object=?1 AND grp=?2 AND action=?3",
+		object, group, from, to);
+
+	if (r == 0)
+		r = rename_in(s, DB_RENAME_RUNS,
+			"UPDATE runs SET action=?4 WHERE object=?1 AND grp=?2 AND action=?3",
+			object, group, from, to);
+	return r;
+}
+
 /* Nearly all rows have the same boot: format it once. */
 struct boot_text {
 	struct token packed;

@@ -331,6 +331,27 @@ static void starts(void **state)
 	assert_int_equal(at[0], base + 2);
 }
 
+static void written_otherwise(void **state)
+{
+	struct fixture *f = *state;
+	struct stored_flag shown = flag_of("Apache", "restart", 1);
+	struct run out = {0};
+
+	assert_int_equal(store_put_flag(f->s, &shown), 0);
+	put_run(f->s, 1, "Apache", "restart", STATE_DONE);
+	put_run(f->s, 2, "Apache", "Stop", STATE_DONE);
+	assert_int_equal(store_rename_action(f->s, "Apache", "", "restart", "Restart"), 0);
+	assert_int_equal(store_get_run(f->s, 1, &out), 0);
+	assert_string_equal(out.action, "Restart");
+	run_done(&out);
+	assert_int_equal(store_get_run(f->s, 2, &out), 0);
+	assert_string_equal(out.action, "Stop");
+	run_done(&out);
+	assert_int_equal(flags_in(f->s), 1);
+	assert_int_equal(store_delete_flag(f->s, "Apache", "", "Restart"), 0);
+	assert_int_equal(flags_in(f->s), 0);
+}
+
 static void output(void **state)
 {
 	struct fixture *f = *state;
@@ -508,6 +529,7 @@ int main(void)
 		TEST(lists_of_runs),
 		TEST(handlers_may_list_and_write),
 		TEST(starts),
+		TEST(written_otherwise),
 		TEST(output),
 		TEST(spent_tokens),
 		TEST(turn_is_one_transaction),
