@@ -97,18 +97,27 @@ static enum start_result prepare(struct executor *x, struct start *s)
 	return START_OK;
 }
 
-/* What was prepared could be claimed all the same, but neither output nor history would be kept. */
-static bool has_room(const struct executor *x)
+static bool is_full(const struct statvfs *v)
 {
+	return v->f_blocks != 0 && v->f_bavail * v->f_frsize < ROOM_MIN;
+}
+
+/* What was prepared could be claimed all the same.  But neither output nor history would be kept,
+ * or nobody would see on the share what runs. */
+static bool has_room(const struct executor *x, const struct start *s)
+{
+	const struct generation *g = generation_find(x->generations, s->request->generation);
+	const struct base_state *base = &g->bases[g->boards[s->order.board].base];
 	struct statvfs v;
 
-	return fstatvfs(x->places.claims.runs, &v) < 0 || v.f_bavail * v.f_frsize >= ROOM_MIN ||
-	       v.f_blocks == 0;
+	if (fstatvfs(x->places.claims.runs, &v) == 0 && is_full(&v))
+		return false;
+	return statvfs(base->path, &v) < 0 || !is_full(&v);
 }
 
 static enum start_result claim(struct executor *x, struct start *s)
 {
-	int r = has_room(x) ? 0 : -ENOSPC;
+	int r = has_room(x, s) ? 0 : -ENOSPC;
 
 	if (r == 0)
 		r = claim_make(&x->places.claims, s->ready.id, &s->request->token);
