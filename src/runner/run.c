@@ -308,9 +308,7 @@ static void watch(struct run *r)
 	}
 }
 
-/* The result is there before `alive` hangs up, and durable a moment later: in a burst others wait
- * for this one to be over, and a power cut within that moment makes it "interrupted, it may have
- * run". */
+/* The result is durable before `alive` hangs up. */
 static void finish(struct run *r)
 {
 	take_rest(r);
@@ -322,10 +320,9 @@ static void finish(struct run *r)
 	r->end.token = r->spec->token;
 	bool written = pwrite(r->fds.claim, &r->end, sizeof(r->end), CLAIM_RESULT_AT) ==
 		       (ssize_t)sizeof(r->end);
-	close_all((int *[]){&r->fds.notify, &r->fds.alive, NULL});
 	if (!written || fdatasync(r->fds.claim) < 0)
 		dprintf(STDERR_FILENO, "flagman-runner: result: %s\n", strerror(errno));
-	close_all((int *[]){&r->fds.claim, NULL});
+	close_all((int *[]){&r->fds.claim, &r->fds.notify, &r->fds.alive, NULL});
 }
 
 /*
