@@ -165,6 +165,7 @@ TAILQ_HEAD(lives, live);
 #define UNKEPT_MAX 64
 struct unkept {
 	uint64_t run;
+	struct token token;
 	int fd; /* its claim */
 };
 

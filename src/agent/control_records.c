@@ -47,6 +47,21 @@ void control_record_run(const struct run *r, uint64_t timeout, struct control_ru
 	run_result_words(r, timeout, out->result, sizeof(out->result));
 }
 
+void control_record_disc(const struct disc *d, const struct run *r, struct control_disc *out)
+{
+	*out = (struct control_disc){.length = d->length, .speed = d->speed};
+	control_record_run(r, USEC_INFINITY, &out->run);
+	out->header.type = CONTROL_DISC;
+	put(out->verb, sizeof(out->verb), d->verb);
+	put(out->verdict, sizeof(out->verdict), d->verdict);
+	put(out->against, sizeof(out->against), d->against);
+	put(out->sha256, sizeof(out->sha256), d->sha256);
+	put(out->id, sizeof(out->id), d->id);
+	put(out->media, sizeof(out->media), d->media);
+	put(out->product, sizeof(out->product), d->product);
+	put(out->image, sizeof(out->image), d->image);
+}
+
 /* Since when it is so.  The wall clock may have been set under a run; people are shown the
  * difference to now. */
 static int64_t since_of(struct flag *f)

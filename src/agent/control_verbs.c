@@ -270,6 +270,40 @@ static bool say_record(const struct run *r, void *userdata)
 	return control_say(c, &m, sizeof(m)) == 0;
 }
 
+/* `flagman history --disc`: names are compared here, a limit counts what is shown. */
+struct disc_sink {
+	struct connection *c;
+	const char *object, *group, *action;
+	uint32_t left; /* UINT32_MAX: any number */
+};
+
+static bool say_disc(const struct disc *d, const struct run *r, void *userdata)
+{
+	struct disc_sink *s = userdata;
+	struct control_disc m;
+
+	if (!r->id || !may_see_run(s->c, r) || (*s->object && strcmp(s->object, r->object) != 0) ||
+		(*s->group && strcmp(s->group, r->group) != 0) ||
+		(*s->action && strcmp(s->action, r->action) != 0))
+		return true;
+	control_record_disc(d, r, &m);
+	if (control_say(s->c, &m, sizeof(m)) < 0)
+		return false;
+	return s->left == UINT32_MAX || --s->left > 0;
+}
+
+static int say_history(struct connection *c, const struct control_request *m, const char *object,
+	const char *group, const char *action)
+{
+	struct agent *a = c->control->agent;
+	struct disc_sink s = {c, object, group, action, m->limit ? m->limit : UINT32_MAX};
+
+	if (m->flags & CONTROL_DISCS)
+		return store_each_disc(a->store, say_disc, &s);
+	return store_each_run(
+		a->store, object, group, action, m->limit, m->flags & CONTROL_LIVE, say_record, c);
+}
+
 static void verb_history(struct connection *c, const struct control_request *m)
 {
 	struct agent *a = c->control->agent;
@@ -284,8 +318,7 @@ static void verb_history(struct connection *c, const struct control_request *m)
 	if (f && *action)
 		action = flag_action_name(a, f);
 	(void)store_commit(a->store);
-	int r = store_each_run(
-		a->store, object, group, action, m->limit, m->flags & CONTROL_LIVE, say_record, c);
+	int r = say_history(c, m, object, group, action);
 	if (r < 0)
 		control_finish(
 			c, EX_IOERR, "the history cannot be read: %s", store_error(a->store));

@@ -110,11 +110,25 @@ static bool accepted(const struct agent *a, const struct view_drop *v, const cha
 	return false;
 }
 
+static bool ends_in(const char *name, const char *end)
+{
+	size_t n = strlen(name), k = strlen(end);
+
+	return n > k && strcmp(name + n - k, end) == 0;
+}
+
 static bool is_note(const char *name)
 {
-	size_t n = strlen(name), k = strlen(NOT_ACCEPTED);
+	return ends_in(name, NOT_ACCEPTED);
+}
 
-	return n > k && strcmp(name + n - k, NOT_ACCEPTED) == 0;
+/* Written by us, or by somebody to whom the configuration gives what we write. */
+static bool is_ours(const struct agent *a, const struct board *b, int folder, const char *name)
+{
+	struct file_info info;
+
+	return file_info_at(folder, name, &info) == 0 && S_ISREG(info.mode) &&
+	       (info.uid == board_view(a, b)->file_uid || info.uid == getuid());
 }
 
 /* Its file is gone: so is the note, if it is one of ours. */
@@ -123,25 +137,61 @@ static void clear_note(const struct agent *a, const struct board *b, int folder,
 	char name[NAME_MAX + 1];
 	struct file_info info;
 	size_t n = strlen(note) - strlen(NOT_ACCEPTED);
-	uint32_t uid = board_view(a, b)->file_uid;
 
 	memcpy(name, note, n);
 	name[n] = '\0';
-	if (file_info_at(folder, name, &info) == -ENOENT &&
-		file_info_at(folder, note, &info) == 0 && S_ISREG(info.mode) &&
-		(info.uid == uid || info.uid == getuid()))
+	if (file_info_at(folder, name, &info) == -ENOENT && is_ours(a, b, folder, note))
 		(void)unlinkat(folder, note, 0);
+}
+
+/* TEXT becomes NAME in the drop folder, by way of staging and the executor. */
+static int say_beside(struct agent *a, struct board *b, const struct view_drop *v, const char *name,
+	const struct buf *text)
+{
+	char staged[TOKEN_HEX + 8], hex[TOKEN_HEX + 1];
+	struct token t = token_new();
+	int staging = board_base(a, b)->staging_fd, r;
+
+	snprintf(staged, sizeof(staged), "file-%s", token_hex(&t, hex));
+	_cleanup_close_ int fd =
+		openat(staging, staged, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+	if (fd < 0)
+		return -errno;
+	r = write_all(fd, text->data, text->len);
+	if (r == 0)
+		r = flag_own_file(a, b, fd, OWN_FILE, (uint32_t)(b - a->boards), staged,
+			view_str(a->view, v->folder), name);
+	if (r < 0)
+		(void)unlinkat(staging, staged, 0);
+	return r;
+}
+
+void drop_folder_say_result(struct agent *a, struct board *b, const struct view_drop *v,
+	const char *name, const struct buf *text)
+{
+	_cleanup_close_ int dirfd = board_open(a, b);
+	_cleanup_close_ int folder =
+		dirfd < 0 ? dirfd : board_open_folder(dirfd, view_str(a->view, v->folder));
+	char to[NAME_MAX + 1];
+	size_t n = strlen(name), most = NAME_MAX - strlen(RESULT);
+
+	for (n = n < most ? n : most; n > 0 && n < strlen(name) && (name[n] & 0xc0) == 0x80;)
+		n--; /* whole characters */
+	snprintf(to, sizeof(to), "%.*s" RESULT, (int)n, name);
+	if (folder >= 0 && is_ours(a, b, folder, to))
+		(void)unlinkat(folder, to, 0);
+	int r = folder < 0 ? folder : say_beside(a, b, v, to, text);
+	if (r < 0)
+		log_warning("%s: %s can't be written: %s", board_object(a, b), to, strerror(-r));
 }
 
 static void say_not_accepted(struct agent *a, struct board *b, const struct view_drop *v,
 	int folder, const char *name, const char *why)
 {
-	char note[NAME_MAX + 1], staged[TOKEN_HEX + 8], hex[TOKEN_HEX + 1];
-	struct token t = token_new();
+	char note[NAME_MAX + 1];
 	struct file_info info;
 	static struct log_limit long_names;
 	_cleanup_(buf_done) struct buf text = BUF_INIT(8192);
-	int staging = board_base(a, b)->staging_fd;
 
 	if (snprintf(note, sizeof(note), "%s%s", name, NOT_ACCEPTED) >= (int)sizeof(note)) {
 		/* no name for a note is left */
@@ -160,16 +210,8 @@ static void say_not_accepted(struct agent *a, struct board *b, const struct view
 	buf_addf(&text,
 		"\r\n\r\n%s\r\nIt was left where it is. Delete it, and this note goes too.\r\n",
 		why);
-	snprintf(staged, sizeof(staged), "file-%s", token_hex(&t, hex));
-	_cleanup_close_ int fd =
-		openat(staging, staged, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
-	if (fd < 0)
-		return;
-	if (write_all(fd, text.data, text.len) < 0 ||
-		flag_own_file(a, b, fd, OWN_FILE, (uint32_t)(b - a->boards), staged,
-			view_str(a->view, v->folder), note) < 0)
-		(void)unlinkat(staging, staged, 0);
-	log_info("%s: %s is not accepted: %s", board_object(a, b), name, why);
+	if (say_beside(a, b, v, note, &text) == 0)
+		log_info("%s: %s is not accepted: %s", board_object(a, b), name, why);
 }
 
 static void accept_words(const struct agent *a, const struct view_drop *v, char *buf, size_t size)
@@ -210,7 +252,8 @@ static bool refused(const struct agent *a, const struct view_drop *v, const char
 static bool is_flagmans_or_nobodys(const char *name)
 {
 	return strcmp(name, ".") == 0 || strcmp(name, "..") == 0 || strcmp(name, RETURNED) == 0 ||
-	       is_note(name) || name_is_litter(name) || name_is_partial(name);
+	       is_note(name) || ends_in(name, RESULT) || name_is_litter(name) ||
+	       name_is_partial(name);
 }
 
 struct scan {

@@ -10,6 +10,7 @@
 
 #define RETURNED     "Returned"
 #define NOT_ACCEPTED " [Not accepted].txt"
+#define RESULT       ".result.txt"
 
 struct candidate {
 	char *name; /* owned */
@@ -35,6 +36,9 @@ struct candidate *candidates_oldest(struct candidates *c, uint64_t settle, uint6
 /* Brings C up to date with FOLDER, and the notes in it with what is not accepted. */
 void drop_folder_scan(struct agent *a, struct board *b, const struct view_drop *v, int folder,
 	struct candidates *c, uint64_t now);
+/* TEXT becomes FOLDER/NAME.result.txt, in place of an older one. */
+void drop_folder_say_result(struct agent *a, struct board *b, const struct view_drop *v,
+	const char *name, const struct buf *text);
 /* STAGING/<token> becomes FOLDER/Returned/NAME, or "NAME (2)", ...; owned like a flag. */
 int drop_folder_return(struct agent *a, struct board *b, int staging, const struct token *t,
 	int folder, const char *name);

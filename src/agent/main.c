@@ -21,6 +21,7 @@
 #include "agent/board.h"
 #include "agent/control.h"
 #include "agent/custody.h"
+#include "agent/discs.h"
 #include "agent/flag.h"
 #include "agent/press.h"
 #include "agent/reload.h"
@@ -185,6 +186,7 @@ static void open_store(struct agent *a)
 	if (damaged)
 		log_error("%s was damaged: it was put aside, and the history begins anew", path);
 	a->next_run = store_last_run_id(a->store) + 1;
+	discs_publish(a);
 }
 
 static void agent_init(struct agent *a)

@@ -176,12 +176,27 @@ static void copy_whole_characters(char *to, size_t size, const char *from)
 	to[n] = '\0';
 }
 
+/* What a command had to say of its end goes before the number that it left. */
+static bool own_words(struct buf *b, const struct run *r)
+{
+	if (r->end.kind != END_EXITED || r->cause != CAUSE_NONE || !r->why || !*r->why)
+		return false;
+	if (r->state == STATE_DONE)
+		buf_adds(b, "done, ");
+	text_printable(b, r->why, strlen(r->why));
+	if (r->end.stop == STOP_NONE && r->end.code != 0)
+		buf_addf(b, " (exit status %d)", (int)r->end.code);
+	return true;
+}
+
 char *run_result_words(const struct run *r, uint64_t timeout, char *buf, size_t size)
 {
 	struct buf b = BUF_INIT(64 * 1024);
 
 	if (run_is_open(r)) {
 		buf_adds(&b, state_word(r->state));
+	} else if (r->end.stop == STOP_NONE && own_words(&b, r)) {
+		; /* they are the result */
 	} else if (r->state == STATE_DONE) {
 		buf_adds(&b, "done");
 		if (r->end.kind == END_EXITED && r->end.code != 0)
@@ -190,6 +205,10 @@ char *run_result_words(const struct run *r, uint64_t timeout, char *buf, size_t 
 		cause_in_words(&b, r);
 	} else {
 		end_in_words(&b, r, timeout);
+		if (r->end.kind == END_EXITED && r->why && *r->why) {
+			buf_adds(&b, ": ");
+			(void)own_words(&b, r);
+		}
 	}
 	copy_whole_characters(buf, size, buf_str(&b));
 	buf_done(&b);

@@ -4,6 +4,7 @@
 #include "agent/board.h"
 #include "agent/control.h"
 #include "agent/custody.h"
+#include "agent/discs.h"
 #include "agent/flag.h"
 #include "agent/press.h"
 #include "agent/press_rules.h"
@@ -345,6 +346,18 @@ static enum state state_of_end(const struct run_end *e)
 									      : STATE_FAILED;
 }
 
+/* A STATUS= without a number that was its last is what it has to say of its end. */
+static void take_last_words(struct live *l)
+{
+	struct claim_status st;
+
+	if (l->run.end.kind != END_EXITED || l->claim_fd < 0 ||
+		claim_status_read(l->claim_fd, &st) < 0 || st.percent != UINT32_MAX || !*st.text)
+		return;
+	free(l->run.why);
+	l->run.why = strdup(st.text);
+}
+
 void runs_adopt_end(struct agent *a, struct live *l, const struct run_end *end)
 {
 	struct flag *f = l->flag;
@@ -355,6 +368,7 @@ void runs_adopt_end(struct agent *a, struct live *l, const struct run_end *end)
 		l->run.end.ended = now_realtime();
 	l->run.state = state_of_end(end);
 	l->run.cause = end->kind == END_INTERRUPTED ? CAUSE_INTERRUPTED : CAUSE_NONE;
+	take_last_words(l);
 	runs_keep_output(a, l);
 	log_info("%s/%s: run %llu: %s", l->run.object, l->run.action, (unsigned long long)l->run.id,
 		run_result_words(&l->run, l->timeout, words, sizeof(words)));
@@ -368,6 +382,7 @@ void runs_adopt_end(struct agent *a, struct live *l, const struct run_end *end)
 	} else if (store_begin(a->store) == 0) {
 		(void)store_put_run(a->store, &l->run);
 	}
+	discs_over(a, l);
 	runs_over(a, l);
 	runs_spent(a, &l->run.token);
 }

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The output of runs that have ended, from their claims to the data base.  A commit that fails
- * takes it along; so the claims stay open until one has succeeded. */
+/* The output of runs that have ended, and what they say of discs, from claims to the data base.  A
+ * commit that fails takes it along; so the claims stay open until one has succeeded. */
+#include "agent/discs.h"
 #include "agent/flag.h"
 #include "agent/runs.h"
 #include "common/log.h"
 
 #include <fcntl.h>
 
-/* 1: it wrote nothing. */
-static int put(struct agent *a, int fd, uint64_t run)
+static int put_output(struct agent *a, int fd, uint64_t run)
 {
 	_cleanup_(buf_done) struct buf head = BUF_INIT(64U << 20), tail = BUF_INIT(64U << 20);
 	struct claim_status st;
@@ -23,18 +23,27 @@ static int put(struct agent *a, int fd, uint64_t run)
 	return r;
 }
 
+/* 1: there is nothing. */
+static int put(struct agent *a, const struct unkept *u)
+{
+	int r = put_output(a, u->fd, u->run), d = discs_put(a, u->fd, &u->token, u->run);
+
+	return r < 0 ? r : d < 0 ? d : r && d;
+}
+
 void runs_keep_output(struct agent *a, const struct live *l)
 {
-	int r = l->claim_fd < 0 ? 1 : put(a, l->claim_fd, l->run.id);
+	struct unkept u = {.run = l->run.id, .token = l->run.token, .fd = l->claim_fd};
+	int r = u.fd < 0 ? 1 : put(a, &u);
 
 	if (r < 0)
 		log_warning("run %llu: its output is not kept yet: %s",
 			(unsigned long long)l->run.id, store_error(a->store));
 	if (r == 1 || a->n_unkept == UNKEPT_MAX)
 		return;
-	int fd = fcntl(l->claim_fd, F_DUPFD_CLOEXEC, 3);
-	if (fd >= 0)
-		a->unkept[a->n_unkept++] = (struct unkept){.run = l->run.id, .fd = fd};
+	u.fd = fcntl(l->claim_fd, F_DUPFD_CLOEXEC, 3);
+	if (u.fd >= 0)
+		a->unkept[a->n_unkept++] = u;
 }
 
 void runs_outputs_kept(struct agent *a)
@@ -56,7 +65,7 @@ int runs_outputs_again(struct agent *a)
 	if (!a->outputs_lost)
 		return 0;
 	for (size_t i = 0; r >= 0 && i < a->n_unkept; i++)
-		r = put(a, a->unkept[i].fd, a->unkept[i].run);
+		r = put(a, &a->unkept[i]);
 	if (r < 0)
 		return r;
 	a->outputs_lost = false;

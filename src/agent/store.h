@@ -14,6 +14,7 @@
 #ifndef FLAGMAN_AGENT_STORE_H
 #define FLAGMAN_AGENT_STORE_H
 
+#include "agent/disc.h"
 #include "agent/run.h"
 #include "common/fd.h"
 
@@ -96,6 +97,12 @@ int store_put_output(struct store *s, uint64_t run, const struct buf *head, cons
 int store_get_output(struct store *s, uint64_t run, struct buf *head, struct buf *tail,
 	uint64_t *ret_left_out); /* -ENOENT */
 
+/* What became of discs, by run; the newest are kept, and so are their runs. */
+int store_put_disc(struct store *s, const struct disc *d); /* insert or replace */
+/* Newest first.  RUN has no id where it is not noted yet.  Both are valid during the call. */
+typedef bool store_disc_handler(const struct disc *d, const struct run *run, void *userdata);
+int store_each_disc(struct store *s, store_disc_handler *handler, void *userdata);
+
 /* Tokens whose run is noted as ended but whose claim may still exist: for EXEC_SPENT. */
 int store_put_spent(struct store *s, const struct token *t); /* also: this token may never run */
 /* A run of it ended, or put_spent.  True also if the data base can't be read: never twice. */
@@ -104,8 +111,8 @@ bool store_is_spent(struct store *s, const struct token *t);
 /*
  * Retention: keep RUNS for each action, none older than AGE us, SIZE bytes of output in all, the
  * newest.  Works for a few ms and goes on at the next call; an idle history costs a few look-ups.
- * A run that has not ended or that a flag's row shows is kept; so is the highest number.  Tokens of
- * runs that go stay spent.  Begins a transaction.
+ * A run that has not ended, has a disc, or that a flag's row shows is kept; so is the highest
+ * number.  Tokens of runs that go stay spent.  Begins a transaction.
  */
 int store_prune(struct store *s, uint32_t runs, uint64_t age, uint64_t size);
 

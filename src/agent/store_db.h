@@ -22,7 +22,7 @@
 
 #include <sqlite3.h>
 
-#define STORE_SCHEMA         1
+#define STORE_SCHEMA         2
 #define STORE_OPEN_STATES    "('starting','waiting','running')"
 #define STORE_OUTPUT_UNKNOWN UINT64_MAX
 
@@ -46,6 +46,8 @@ enum db_statement {
 	DB_GET_OUTPUT,
 	DB_OUTPUT_SIZE,
 	DB_DELETE_OUTPUT,
+	DB_PUT_DISC,
+	DB_PRUNE_DISCS,
 	DB_PUT_SPENT,
 	DB_IS_SPENT,
 	DB_KEEP_TOKEN,

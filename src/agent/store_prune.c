@@ -2,9 +2,10 @@
 /*
  * Retention, a bounded piece at each call: the agent's loop must not stand still for it.
  *
- * Never removed: a run that has not ended, one that a flag still shows, and the one with the
- * highest number (numbers are not given twice).  The token of a run that is removed stays spent;
- * the last SPENT_KEPT tokens are remembered, by count and not by age, for clocks jump.
+ * Never removed: a run that has not ended, one that a flag still shows, one that has a disc, and
+ * the one with the highest number (numbers are not given twice).  The token of a run that is
+ * removed stays spent; the last SPENT_KEPT tokens are remembered, by count and not by age, for
+ * clocks jump.
  *
  * One that says 2080 for a minute must not cost the history.  So the age of a run is that before
  * the last one which was there at the start, and the time since then by a clock that does not jump:
@@ -22,7 +23,8 @@
 #define REMOVABLE \
 	" state NOT IN " STORE_OPEN_STATES " AND id<(SELECT max(id) FROM runs)" \
 	" AND NOT EXISTS (SELECT 1 FROM flags f WHERE f.object=r.object AND f.grp=r.grp" \
-	" AND f.action=r.action AND f.run=r.id)"
+	" AND f.action=r.action AND f.run=r.id)" \
+	" AND NOT EXISTS (SELECT 1 FROM discs d WHERE d.run=r.id)"
 
 struct ids {
 	uint64_t id[PIECE], size[PIECE];

@@ -40,6 +40,12 @@ const char *const schema_steps[STORE_SCHEMA] = {
 	"  run INTEGER PRIMARY KEY, size INTEGER NOT NULL, left_out INTEGER NOT NULL,"
 	"  head BLOB NOT NULL, tail BLOB NOT NULL);"
 	"CREATE TABLE spent (number INTEGER PRIMARY KEY, token BLOB NOT NULL UNIQUE);",
+	/* to 2 */
+	"CREATE TABLE discs ("
+	"  run INTEGER PRIMARY KEY, verb TEXT NOT NULL, verdict TEXT NOT NULL,"
+	"  against TEXT NOT NULL, sha256 TEXT NOT NULL, id TEXT NOT NULL, media TEXT NOT NULL,"
+	"  product TEXT NOT NULL, image TEXT NOT NULL, length INTEGER NOT NULL,"
+	"  speed INTEGER NOT NULL);",
 };
 
 static int read_version(struct store *s, int *ret)

@@ -35,6 +35,7 @@ static const struct option options[] = {
 	{"path", required_argument, NULL, OPTION_PATH},
 	{"write", no_argument, NULL, OPTION_WRITE},
 	{"names", no_argument, NULL, OPTION_NAMES},
+	{"disc", no_argument, NULL, OPTION_DISC},
 	{0},
 };
 

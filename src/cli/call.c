@@ -85,6 +85,8 @@ static bool vet(const union control_message *m)
 		       (m->action.percent <= 100 || m->action.percent == UINT32_MAX);
 	case CONTROL_RECORD:
 		return vet_run(&m->run);
+	case CONTROL_DISC:
+		return vet_run(&m->disc.run);
 	case CONTROL_OUTPUT:
 		return m->output.size <= sizeof(m->output.data);
 	case CONTROL_FACT:

@@ -26,6 +26,7 @@ union control_message {
 	struct wire_header header;
 	struct control_action action;
 	struct control_run run;
+	struct control_disc disc;
 	struct control_output output;
 	struct control_fact fact;
 	struct control_end end;

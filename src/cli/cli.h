@@ -39,6 +39,7 @@ enum cli_option {
 	OPTION_PATH = 1 << 11,
 	OPTION_WRITE = 1 << 12,
 	OPTION_NAMES = 1 << 13,
+	OPTION_DISC = 1 << 14,
 };
 
 struct cli;

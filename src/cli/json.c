@@ -72,6 +72,25 @@ struct json_object *json_run(const struct control_run *r)
 	return o;
 }
 
+struct json_object *json_disc(const struct control_disc *d)
+{
+	struct json_object *run = json_run(&d->run), *o = json_object_new_object();
+
+	add_text(o, "verb", d->verb);
+	add_text(o, "verdict", d->verdict);
+	json_object_object_add(o, "against", json_text_or_null(d->against));
+	json_object_object_add(o, "image", json_text_or_null(d->image));
+	json_object_object_add(o, "length", json_object_new_uint64(d->length));
+	json_object_object_add(o, "sha256", json_text_or_null(d->sha256));
+	json_object_object_add(o, "media", json_text_or_null(d->media));
+	json_object_object_add(o, "product", json_text_or_null(d->product));
+	json_object_object_add(o, "id", json_text_or_null(d->id));
+	json_object_object_add(
+		o, "bytes-per-second", d->speed ? json_object_new_uint64(d->speed) : NULL);
+	json_object_object_add(run, "disc", o);
+	return run;
+}
+
 struct json_object *json_action(const struct control_action *a)
 {
 	struct json_object *o = json_object_new_object();

@@ -20,6 +20,8 @@ struct json_object *json_text(const char *s, size_t len);
 struct json_object *json_text_or_null(const char *s); /* null where S is NULL or "" */
 struct json_object *json_time(int64_t realtime_us);   /* null for 0 */
 struct json_object *json_run(const struct control_run *r);
+/* The run, with what it did to a disc under "disc". */
+struct json_object *json_disc(const struct control_disc *d);
 struct json_object *json_action(const struct control_action *a);
 
 /* One value and a newline; PRETTY over several lines.  VALUE is released. */

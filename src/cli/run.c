@@ -96,10 +96,21 @@ int verb_run(const struct cli *cli)
 	return r ? r : call_conclude(&end);
 }
 
+static void add_disc(struct sink *s, const struct control_disc *d)
+{
+	s->n++;
+	if (s->array)
+		json_object_array_add(s->array, json_disc(d));
+	else
+		show_disc_row(&s->table, d, now_realtime());
+}
+
 static void list_record(const union control_message *m, void *userdata)
 {
 	struct sink *s = userdata;
 
+	if (m->header.type == CONTROL_DISC)
+		add_disc(s, &m->disc);
 	if (m->header.type != CONTROL_RECORD)
 		return;
 	s->n++;
@@ -180,7 +191,7 @@ static int ask_history(
 {
 	struct control_request q = {
 		.header.type = CONTROL_HISTORY,
-		.flags = CONTROL_LIVE,
+		.flags = cli->given & OPTION_DISC ? CONTROL_DISCS : CONTROL_LIVE,
 		.limit = cli->limit,
 	};
 
@@ -206,9 +217,14 @@ static void print_history(const struct cli *cli, struct sink *s)
 /* The history outlives the configuration: a name that no button bears now is still asked for. */
 int verb_history(const struct cli *cli)
 {
-	static const char *const titles[SHOW_HISTORY_COLUMNS] = {
+	static const char *const runs[] = {
 		"RUN", "WHEN", "ACTION", "STATE", "WHO", "LASTED", "RESULT"};
-	struct sink s = {.cli = cli, .table = TABLE_INIT(SHOW_HISTORY_COLUMNS)};
+	static const char *const discs[] = {
+		"RUN", "WHEN", "ACTION", "WHO", "IMAGE", "SIZE", "DISC", "SPEED", "VERDICT"};
+	bool of_discs = cli->given & OPTION_DISC;
+	const char *const *titles = of_discs ? discs : runs;
+	struct sink s = {.cli = cli,
+		.table = TABLE_INIT(of_discs ? SHOW_DISC_COLUMNS : SHOW_HISTORY_COLUMNS)};
 	struct control_end end;
 	struct target t;
 	int r;
@@ -216,7 +232,7 @@ int verb_history(const struct cli *cli)
 	r = target_parse(cli->args[0], &t);
 	if (r)
 		return r;
-	for (unsigned i = 0; i < SHOW_HISTORY_COLUMNS; i++)
+	for (unsigned i = 0; i < s.table.columns; i++)
 		table_cell(&s.table, STYLE_DIM, titles[i]);
 	s.array = cli->json ? json_object_new_array() : NULL;
 	r = ask_history(cli, &t, &s, &end);

@@ -211,6 +211,32 @@ void show_run_line(struct buf *out, const struct control_run *r)
 	}
 }
 
+void show_disc_row(struct table *t, const struct control_disc *d, int64_t now)
+{
+	_cleanup_(buf_done) struct buf who = BUF_INIT(512), verdict = BUF_INIT(512);
+	char number[24], time[32], size[64], speed[64] = "", name[TARGET_NAME_MAX];
+	const struct control_run *r = &d->run;
+
+	snprintf(number, sizeof(number), "%llu", (unsigned long long)r->run);
+	show_who(&who, r);
+	buf_adds(&verdict, d->verdict);
+	if (*d->against)
+		buf_addf(&verdict, " (%s)", d->against);
+	if (d->speed) {
+		text_size(speed, sizeof(speed) - 2, d->speed);
+		strcat(speed, "/s");
+	}
+	table_cell(t, STYLE_DIM, number);
+	table_cell(t, STYLE_NONE, term_time(time, sizeof(time), r->ended, now));
+	table_cell(t, STYLE_NONE, target_name(name, r->object, r->group, r->action));
+	table_cell(t, STYLE_NONE, buf_str(&who));
+	table_cell(t, STYLE_NONE, d->image);
+	table_cell(t, STYLE_NONE, text_size(size, sizeof(size), d->length));
+	table_cell(t, STYLE_NONE, d->media);
+	table_cell(t, STYLE_NONE, speed);
+	table_cell(t, term_state_style((enum state)r->state), buf_str(&verdict));
+}
+
 void show_history_row(struct table *t, const struct control_run *r, int64_t now)
 {
 	_cleanup_(buf_done) struct buf who = BUF_INIT(512), result = BUF_INIT(1024);

@@ -31,6 +31,9 @@ void show_action_line(struct buf *out, const struct control_action *a, int64_t n
 void show_run_line(struct buf *out, const struct control_run *r);
 /* A row of `history`: seven cells. */
 #define SHOW_HISTORY_COLUMNS 7U
+/* A row of `history --disc`. */
+#define SHOW_DISC_COLUMNS 9U
+void show_disc_row(struct table *t, const struct control_disc *d, int64_t now);
 void show_history_row(struct table *t, const struct control_run *r, int64_t now);
 
 #endif

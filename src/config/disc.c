@@ -5,12 +5,16 @@
  */
 #include "config/loader.h"
 
+#include "common/text.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define DISC_ARGS_MAX 16
+#define DISC_ARGS_MAX   16
+#define BURN_TIMEOUT    (4 * 3600 * USEC_PER_SEC)
+#define BURN_STOP_GRACE (10 * 60 * USEC_PER_SEC)
 
 struct arguments {
 	const char *argv[DISC_ARGS_MAX];
@@ -72,6 +76,16 @@ static enum action_type type_of(const struct key *k)
 					 : ACTION_EJECT;
 }
 
+/* A disc takes long to write, and long to be closed when it is stopped: to kill the burner then
+ * would spoil it. */
+static void be_patient(struct draft *d)
+{
+	if (!key_set_has(&d->set, KEY_TIMEOUT))
+		d->how.timeout = BURN_TIMEOUT;
+	if (!key_set_has(&d->set, KEY_STOP_GRACE))
+		d->how.stop_grace = BURN_STOP_GRACE;
+}
+
 bool read_disc(struct loader *l, const struct key *k, const struct node *v, struct draft *d,
 	struct action *a)
 {
@@ -103,6 +117,8 @@ bool read_disc(struct loader *l, const struct key *k, const struct node *v, stru
 	for (const struct key *o = schema; o < schema + KEY_N; o++)
 		if ((o->where & w) && !add_option(l, &args, o, &disc))
 			return false;
+	if (k->extra == IN_BURN)
+		be_patient(d);
 	args.argv[0] = arena_string(l->arena, args.argv[0]);
 	args.argv[1] = arena_string(l->arena, args.argv[1]);
 	a->type = type_of(k);

@@ -3,19 +3,22 @@
 #include "executor/specify.h"
 
 #include "common/fd.h"
+#include "wire/exec.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
-#define PATH_DEFAULT    "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-#define SCRIPT_ARGUMENT "/proc/self/fd/3"
-#define SCRIPT_PROLOGUE "exec 3<&-; " /* on the first line, so that line numbers stay right */
-#define SEALS           (F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE)
-#define ARGV_EXTRA      12
+#define PATH_DEFAULT     "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+#define SCRIPT_ARGUMENT  "/proc/self/fd/3"
+#define RECORDS_ARGUMENT "--records=-"
+#define SCRIPT_PROLOGUE  "exec 3<&-; " /* on the first line, so that line numbers stay right */
+#define SEALS            (F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE)
+#define ARGV_EXTRA       12
 
 _Static_assert((int)SPEC_LEAVE == LEFTOVERS_LEAVE && (int)SPEC_KILL == LEFTOVERS_KILL &&
 		       (int)SPEC_WAIT == LEFTOVERS_WAIT,
@@ -27,8 +30,8 @@ void specified_done(struct specified *s)
 	environment_done(&s->environment);
 	free(s->argv);
 	free(s->groups);
-	close_fd(s->script);
-	*s = (struct specified){.script = -1};
+	close_fd(s->extra);
+	*s = (struct specified){.extra = -1};
 }
 
 static const char *home_of(const struct order *o, const struct identity *id)
@@ -114,8 +117,22 @@ static int make_script(const struct order *o, struct specified *s)
 	if (r == 0 && fcntl(fd, F_ADD_SEALS, SEALS) < 0)
 		r = -errno;
 	if (r == 0)
-		s->script = steal_fd(&fd);
+		s->extra = steal_fd(&fd);
 	return r;
+}
+
+/* The agent's file of burned discs.  It may put there what it likes: so it is an ordinary file of
+ * its own with one link, or there is none. */
+static int open_discs(const struct specify_facts *f)
+{
+	_cleanup_close_ int fd = openat(
+		f->agent, EXEC_DISCS, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	struct stat st;
+
+	if (fd < 0 || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) || st.st_nlink != 1 ||
+		st.st_uid != f->id->uid)
+		return -1;
+	return steal_fd(&fd);
 }
 
 static int make_arguments(const struct order *o, struct specified *s)
@@ -142,6 +159,8 @@ static int make_arguments(const struct order *o, struct specified *s)
 	}
 	for (size_t i = 0; i < n; i++)
 		s->argv[at++] = a->argv[i];
+	if (a->type == ACTION_VERIFY && s->extra >= 0)
+		s->argv[at++] = RECORDS_ARGUMENT;
 	if (!a->script)
 		return 0;
 	if (how->via == VIA_SUDO) {
@@ -186,13 +205,20 @@ static int set_groups(const struct how *how, struct specified *s)
 	return 0;
 }
 
+static unsigned extra_flag(const struct order *o, const struct specified *s)
+{
+	return s->extra < 0 ? 0U : o->action->script ? SPEC_SCRIPT : SPEC_INPUT;
+}
+
 int specify(const struct order *o, const struct specify_facts *f, struct specified *ret, char *why,
 	size_t size)
 {
 	const struct how *how = o->action->how;
 	int r;
 
-	*ret = (struct specified){.script = -1};
+	*ret = (struct specified){.extra = -1};
+	if (o->action->type == ACTION_VERIFY)
+		ret->extra = open_discs(f);
 	r = make_environment(o, f, ret, why, size);
 	if (r == 0)
 		r = make_arguments(o, ret);
@@ -204,7 +230,9 @@ int specify(const struct order *o, const struct specify_facts *f, struct specifi
 		return r;
 	}
 	ret->spec.flags =
-		(f->id->privileged ? SPEC_IDENTITY : 0U) | (ret->script >= 0 ? SPEC_SCRIPT : 0U) |
+		(f->id->privileged ? SPEC_IDENTITY : 0U) | extra_flag(o, ret) |
+		(o->action->type == ACTION_BURN || o->action->type == ACTION_VERIFY ? SPEC_DISC
+										    : 0U) |
 		(how->no_new_privileges && how->via == VIA_DIRECT ? SPEC_NO_NEW_PRIVILEGES : 0U);
 	ret->spec.uid = f->id->privileged ? how->uid : f->id->uid;
 	ret->spec.gid = f->id->privileged ? how->gid : f->id->gid;

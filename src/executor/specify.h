@@ -6,6 +6,8 @@
  * opens as /proc/self/fd/3 (for itself, close-on-exec) while the text's first words close number 3
  * itself: so what the script starts has 0, 1 and 2, and ps(1) shows no text.  Through sudo, which
  * closes descriptors, the text is an argument.
+ *
+ * verify reads from standard input what was burned before (EXEC_DISCS, exec.h).
  */
 #ifndef FLAGMAN_EXECUTOR_SPECIFY_H
 #define FLAGMAN_EXECUTOR_SPECIFY_H
@@ -23,13 +25,14 @@ struct specified {
 	const char **argv; /* owned */
 	uint32_t *groups;  /* owned */
 	char sudo_group[16];
-	int script; /* memory file, or -1 */
+	int extra; /* a script's memory file, or what is to be read from standard input; or -1 */
 };
 
 struct specify_facts {
 	const struct identity *id;
 	struct rlimit nofile; /* as flagmand found it, before it raised its own */
 	const char *notify;   /* path of the run's notification socket, or NULL */
+	int agent;            /* the agent's directory: what it knows of burned discs lies there */
 };
 
 /* 0, or -errno with the cause in WHY.  The order's pointers must outlive *RET, which the caller

@@ -81,7 +81,7 @@ static enum start_result look_at_payload(struct executor *x, struct start *s)
 
 static enum start_result prepare(struct executor *x, struct start *s)
 {
-	struct specify_facts f = {.id = &x->id, .nofile = x->nofile};
+	struct specify_facts f = {.id = &x->id, .nofile = x->nofile, .agent = x->places.agent};
 	int r = pool_take(&x->pool, &s->ready);
 
 	if (r < 0)
@@ -152,8 +152,8 @@ static void give(struct executor *x, struct start *s)
 
 static enum start_result launch(struct start *s, const struct buf *spec)
 {
-	int r = spec_send(s->ready.socket, spec->data, spec->len, &s->specified.script,
-		s->specified.script >= 0);
+	int r = spec_send(s->ready.socket, spec->data, spec->len, &s->specified.extra,
+		s->specified.extra >= 0);
 
 	return r < 0 ? fail(s, r, "the runner") : START_OK;
 }
@@ -226,7 +226,7 @@ void start_run(struct executor *x, const struct exec_start *request)
 	struct start s = {
 		.request = request,
 		.ready = {.socket = -1, .fds = CLAIM_FDS_NONE},
-		.specified = {.script = -1},
+		.specified = {.extra = -1},
 		.payload = -1,
 	};
 	enum start_result r = decide(x, &s);

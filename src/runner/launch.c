@@ -28,6 +28,7 @@ enum {
 	EXIT_EXEC = 203,
 	EXIT_LIMITS = 205,
 	EXIT_SIGNAL_MASK = 207,
+	EXIT_STDIN = 208,
 	EXIT_STDOUT = 209,
 	EXIT_GROUP = 216,
 	EXIT_USER = 217,
@@ -73,7 +74,7 @@ int launch_init(struct launch *l, uint64_t bounding, uint64_t ticks)
 		.runner_ticks = ticks,
 		.drop = bounding,
 		.cgroup = -1,
-		.script = -1,
+		.extra = -1,
 	};
 	if (syscall(SYS_capget, &h, d) < 0)
 		return -errno;
@@ -154,10 +155,10 @@ static bool receive(struct launch *l)
 	m->started = (int64_t)now_usec(CLOCK_REALTIME);
 	m->size = size;
 	error = spec_decode(m->message, size, &s);
-	if (error == 0 && n != (s->flags & SPEC_SCRIPT ? 1 : 0))
+	if (error == 0 && n != (s->flags & (SPEC_SCRIPT | SPEC_INPUT) ? 1 : 0))
 		error = -EBADMSG;
 	if (error == 0 && n)
-		l->script = fds[0];
+		l->extra = fds[0];
 	if (error == 0)
 		error = launch_prepare(l, s);
 	if (error < 0)
@@ -288,9 +289,12 @@ static CHILD int child_descriptors(struct launch *l)
 		return fail(l, EXIT_STDERR, "standard error");
 	if (child_started(l) < 0)
 		return fail(l, EXIT_FDS, "claim");
-	if (l->script >= 0) {
+	if (l->extra >= 0 && l->spec->flags & SPEC_INPUT) {
+		if (syscall(SYS_dup3, l->extra, 0, 0) < 0)
+			return fail(l, EXIT_STDIN, "standard input");
+	} else if (l->extra >= 0) {
 		first = LAUNCH_SCRIPT_FD + 1;
-		if (syscall(SYS_dup3, l->script, LAUNCH_SCRIPT_FD, 0) < 0)
+		if (syscall(SYS_dup3, l->extra, LAUNCH_SCRIPT_FD, 0) < 0)
 			return fail(l, EXIT_FDS, "script");
 	}
 	if (syscall(SYS_close_range, first, ~0U, CLOSE_RANGE_CLOEXEC) < 0)

@@ -47,7 +47,7 @@ struct launch {
 	int output;  /* write end of the pipe: the command's stdout and stderr */
 	int claim;   /* its file: where it notes what was started */
 	int cgroup;  /* directory, or -1 */
-	int script;  /* or -1 */
+	int extra;   /* a script's text, or standard input; or -1 */
 	int running; /* write end of a pipe that the execution closes */
 	pid_t runner;
 	uint64_t runner_ticks; /* noted before it was started */

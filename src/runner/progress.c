@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The STATUS= lines of a command. */
+/* What a command says of itself. */
 #include "runner/progress.h"
+
+#include "wire/claim.h"
 
 #include <string.h>
 #include <sys/socket.h>
@@ -8,7 +10,10 @@
 
 #define DATAGRAM_MAX  4096
 #define DATAGRAMS_MAX 64 /* in one go: a flood must not keep the runner from its other work */
-#define KEY           "STATUS="
+#define STATUS        "STATUS="
+#define DISC          "X_FLAGMAN_DISC="
+
+_Static_assert(PROGRESS_RECORD_MAX == CLAIM_RECORD_MAX, "a record fits into the claim");
 
 /* Length of the well-formed UTF-8 character at S (RFC 3629), or 0. */
 static size_t utf8_length(const unsigned char *s, size_t len)
@@ -30,9 +35,9 @@ static size_t utf8_length(const unsigned char *s, size_t len)
 	return n;
 }
 
-/* Control characters become spaces, bytes that are no UTF-8 question marks; cut between
+/* Control characters become spaces (but KEEP), bytes that are no UTF-8 question marks; cut between
  * characters. */
-static void copy_line(char *out, const char *data, size_t len)
+static void copy_line(char *out, size_t size, const char *data, size_t len, char keep)
 {
 	const unsigned char *s = (const unsigned char *)data;
 	size_t used = 0;
@@ -40,12 +45,15 @@ static void copy_line(char *out, const char *data, size_t len)
 	for (size_t i = 0; i < len;) {
 		size_t n = utf8_length(s + i, len - i);
 		size_t take = n ? n : 1;
-		if (used + take >= PROGRESS_TEXT_MAX)
+		if (used + take >= size)
 			break;
 		if (n > 1)
 			memcpy(out + used, data + i, n);
 		else
-			out[used] = (char)(n == 0 ? '?' : s[i] < 0x20 || s[i] == 0x7f ? ' ' : s[i]);
+			out[used] = n == 0                        ? '?'
+				    : data[i] == keep             ? keep
+				    : s[i] < 0x20 || s[i] == 0x7f ? ' '
+								  : data[i];
 		used += take;
 		i += take;
 	}
@@ -76,10 +84,15 @@ bool progress_parse(struct progress *p, const char *data, size_t len)
 
 	while (len > 0) {
 		const char *end = memchr(data, '\n', len);
-		size_t line = end ? (size_t)(end - data) : len, key = strlen(KEY);
-		if (line >= key && !memcmp(data, KEY, key)) {
-			copy_line(p->text, data + key, line - key);
+		size_t line = end ? (size_t)(end - data) : len, key = strlen(STATUS);
+		if (line >= key && !memcmp(data, STATUS, key)) {
+			copy_line(p->text, sizeof(p->text), data + key, line - key, ' ');
 			p->percent = parse_percent(data + key, line - key);
+			found = true;
+		}
+		key = strlen(DISC);
+		if (p->takes_record && line >= key && !memcmp(data, DISC, key)) {
+			copy_line(p->record, sizeof(p->record), data + key, line - key, '\t');
 			found = true;
 		}
 		data += line + (end != NULL);
@@ -122,7 +135,7 @@ bool progress_receive(struct progress *p, int fd, uid_t uid, pid_t session)
 	char data[DATAGRAM_MAX];
 	bool changed = false;
 
-	for (unsigned i = 0; i < DATAGRAMS_MAX; i++) {
+	for (unsigned i = 0; i < DATAGRAMS_MAX && !*p->record; i++) {
 		union {
 			char space[CMSG_SPACE(sizeof(struct ucred)) + CMSG_SPACE(16 * sizeof(int))];
 			struct cmsghdr align;

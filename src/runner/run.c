@@ -22,8 +22,9 @@
 #include <time.h>
 #include <unistd.h>
 
-#define NUDGE_USEC 50000 /* at most one byte into `alive`, and one status, in this time */
-#define CHUNK      16384
+#define NUDGE_USEC   50000 /* at most one byte into `alive`, and one status, in this time */
+#define CHUNK        16384
+#define RECORDS_LAST 16 /* that are still taken when the command has ended */
 
 struct run {
 	struct run_fds fds;
@@ -175,6 +176,7 @@ static int wait_for_run(struct run *r)
 		r->end.end.started = 0;
 		snprintf(r->end.end.where, sizeof(r->end.end.where), "%s", f->step);
 	}
+	r->progress.takes_record = r->spec->flags & SPEC_DISC;
 	output_init(&r->output, r->fds.claim, r->spec->output_limit);
 	r->dirty = true;
 	return 1;
@@ -277,6 +279,20 @@ static int nudge(struct run *r)
 	return -1;
 }
 
+/* A record is durable before the next datagram is looked at, which may be a barrier: true, there
+ * may be more. */
+static bool hear(struct run *r)
+{
+	*r->progress.record = '\0';
+	r->dirty |= progress_receive(&r->progress, r->fds.notify, r->spec->uid, r->main);
+	if (!*r->progress.record)
+		return false;
+	int error = claim_record_write(r->fds.claim, &r->spec->token, r->progress.record);
+	if (error < 0)
+		dprintf(STDERR_FILENO, "flagman-runner: record: %s\n", strerror(-error));
+	return true;
+}
+
 static bool is_over(const struct run *r)
 {
 	return r->main_over && (r->all_over || (r->spec->leftovers != SPEC_WAIT && !r->stopping));
@@ -298,9 +314,8 @@ static void watch(struct run *r)
 			break;
 		if (p[OUTPUT].revents)
 			take_output(r, CHUNK);
-		if (p[NOTIFY].revents & POLLIN &&
-			progress_receive(&r->progress, r->fds.notify, r->spec->uid, r->main))
-			r->dirty = true;
+		if (p[NOTIFY].revents & POLLIN)
+			(void)hear(r);
 		if (p[NOTIFY].revents & (POLLERR | POLLNVAL))
 			p[NOTIFY].fd = -1;
 		if (p[CHILDREN].revents)
@@ -312,7 +327,8 @@ static void watch(struct run *r)
 static void finish(struct run *r)
 {
 	take_rest(r);
-	progress_receive(&r->progress, r->fds.notify, r->spec->uid, r->main);
+	for (int i = 0; i < RECORDS_LAST && hear(r); i++)
+		;
 	write_status(r);
 	r->end.version = CLAIM_VERSION;
 	if (r->end.end.ended == 0)

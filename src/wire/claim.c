@@ -13,6 +13,7 @@
 #include <sched.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -96,6 +97,33 @@ int claim_status_read(int fd, struct claim_status *ret)
 	if (s.version != CLAIM_VERSION || !memchr(s.text, '\0', sizeof(s.text)))
 		return -EBADMSG;
 	*ret = s;
+	return 0;
+}
+
+_Static_assert(CLAIM_RESULT_AT + sizeof(struct claim_result) <= CLAIM_RECORD_AT &&
+		       CLAIM_RECORD_AT + sizeof(struct claim_record) <= CLAIM_BLOCK,
+	"the parts of the block don't overlap");
+
+int claim_record_write(int fd, const struct token *t, const char *text)
+{
+	struct claim_record c = {.version = CLAIM_VERSION, .token = *t};
+
+	snprintf(c.text, sizeof(c.text), "%s", text);
+	int r = pwrite_whole(fd, &c, sizeof(c), CLAIM_RECORD_AT);
+	return r < 0 ? r : fdatasync(fd) < 0 ? -errno : 0;
+}
+
+int claim_record_read(int fd, const struct token *t, char text[CLAIM_RECORD_MAX])
+{
+	struct claim_record c;
+	int r = pread_all(fd, &c, sizeof(c), CLAIM_RECORD_AT);
+
+	if (r < 0)
+		return r;
+	if (c.version != CLAIM_VERSION || !token_equal(&c.token, t) ||
+		!memchr(c.text, '\0', sizeof(c.text)))
+		return -ENOENT;
+	memcpy(text, c.text, sizeof(c.text));
 	return 0;
 }
 

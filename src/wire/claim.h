@@ -6,7 +6,7 @@
  *		Behind it, for the executor and the runner alone (spec.h has the places): what an
  *		adopting executor must know; "<boot-id> <pid> <start time> ..." of what was started,
  *		written just before exec; why it was told to stop; struct claim_result, written last
- *		and synced.
+ *		and synced; struct claim_record.
  *	the output: what the command wrote, a head, then a ring for the tail
  *
  * and <run>/alive/<id>, a FIFO that the runner holds open: a byte in it says "look", its hang-up
@@ -44,6 +44,23 @@ struct claim_result {
 	struct run_end end; /* stop and success are the executor's to fill */
 	struct token token; /* whose result it is: the block may have been another run's before */
 };
+
+/*
+ * What a burn or a verification found, as flagman-disc(1) reports it: tab-separated key=value.
+ * Durable before the command goes on; its token tells whose it is.
+ */
+#define CLAIM_RECORD_MAX 480 /* bytes of text, with its NUL */
+struct claim_record {
+	uint32_t version; /* 0: there is none */
+	uint32_t pad;
+	struct token token;
+	char text[CLAIM_RECORD_MAX];
+	char reserved[8];
+};
+/* Writes TEXT (cut if need be) and syncs; 0 or -errno. */
+int claim_record_write(int fd, const struct token *t, const char *text);
+/* 0; -ENOENT: T has none. */
+int claim_record_read(int fd, const struct token *t, char text[CLAIM_RECORD_MAX]);
 
 /* A whole claim_status, read with a few tries; 0, -EAGAIN (being written, or its writer died in
  * the middle), -EBADMSG or -errno. */

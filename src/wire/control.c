@@ -4,6 +4,7 @@
 #define FITS(type) _Static_assert(sizeof(type) <= WIRE_MESSAGE_MAX, #type " is too large")
 FITS(struct control_request);
 FITS(struct control_run);
+FITS(struct control_disc);
 FITS(struct control_action);
 FITS(struct control_output);
 FITS(struct control_fact);
@@ -27,6 +28,18 @@ static const struct wire_string request_strings[] = {
 
 static const struct wire_string run_strings[] = {
 	RUN_STRINGS(struct control_run, ),
+	{0},
+};
+static const struct wire_string disc_strings[] = {
+	WIRE_STRING(struct control_disc, verb),
+	WIRE_STRING(struct control_disc, verdict),
+	WIRE_STRING(struct control_disc, against),
+	WIRE_STRING(struct control_disc, sha256),
+	WIRE_STRING(struct control_disc, id),
+	WIRE_STRING(struct control_disc, media),
+	WIRE_STRING(struct control_disc, product),
+	WIRE_STRING(struct control_disc, image),
+	RUN_STRINGS(struct control_disc, run.),
 	{0},
 };
 static const struct wire_string action_strings[] = {
@@ -70,5 +83,6 @@ const struct wire_type control_from_agent[CONTROL_TYPE_MAX_] = {
 	[CONTROL_RECORD] = WIRE_TEXT(struct control_run, 0, 0, run_strings),
 	[CONTROL_OUTPUT] = WIRE_TYPE(struct control_output, 0, 0),
 	[CONTROL_FACT] = WIRE_TEXT(struct control_fact, 0, 0, fact_strings),
+	[CONTROL_DISC] = WIRE_TEXT(struct control_disc, 0, 0, disc_strings),
 	[CONTROL_END] = WIRE_TEXT(struct control_end, 0, 0, end_strings),
 };

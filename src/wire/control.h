@@ -26,7 +26,8 @@ enum control_type {
 	CONTROL_CANCEL,     /* what runs or waits of the actions that match, or run number RUN:
 			     * CONTROL_RECORD for each */
 	CONTROL_LOG,        /* CONTROL_OUTPUT of run RUN, or of the last (live) one of the action */
-	CONTROL_HISTORY,    /* CONTROL_RECORD for each run, newest first, at most LIMIT */
+	CONTROL_HISTORY,    /* CONTROL_RECORD for each run, newest first, at most LIMIT; with
+			     * CONTROL_DISCS instead CONTROL_DISC for each that has one */
 	CONTROL_RELOAD,     /* root and the service's user only */
 	CONTROL_RELEASE,    /* close every descriptor below the object's directory, stop watching */
 	CONTROL_RESTORE,    /* flags of the object back, nothing pressed */
@@ -37,6 +38,7 @@ enum control_type {
 	CONTROL_OUTPUT,      /* struct control_output */
 	CONTROL_FACT,        /* struct control_fact */
 	CONTROL_END,         /* struct control_end */
+	CONTROL_DISC,        /* struct control_disc */
 	CONTROL_TYPE_MAX_,
 };
 
@@ -44,6 +46,7 @@ enum control_flags {
 	CONTROL_FOLLOW = 1, /* status, log: go on */
 	CONTROL_WAIT = 2,   /* run: until it has ended */
 	CONTROL_LIVE = 4,   /* history: with runs that have not ended */
+	CONTROL_DISCS = 8,  /* history: what was burned and verified */
 };
 
 struct control_request {
@@ -73,6 +76,15 @@ struct control_run {
 	char payload_sha256[65];
 	uint64_t payload_size;
 	char result[256]; /* in words: "exit status 3", "timed out after 2 min" */
+};
+
+/* What a run did with a disc (agent/disc.h has the words). */
+struct control_disc {
+	struct wire_header header;
+	char verb[16], verdict[24], against[16], sha256[65], id[33], media[32], product[64],
+		image[256];
+	uint64_t length, speed;
+	struct control_run run;
 };
 
 /* What a flag shows now. */

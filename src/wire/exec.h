@@ -50,6 +50,10 @@ enum exec_type {
 	EXEC_TYPE_MAX_,
 };
 
+/* In the agent's directory, made by it for `verify`: what was burned, a line each (disc/records.h).
+ */
+#define EXEC_DISCS "discs"
+
 struct exec_generation {
 	struct wire_header header;
 	uint64_t generation;

@@ -33,6 +33,7 @@
 #define CLAIM_STARTED_SIZE 128
 #define CLAIM_STOP_AT      2560 /* a byte, enum stop_reason */
 #define CLAIM_RESULT_AT    3072 /* struct claim_result, within one sector */
+#define CLAIM_RECORD_AT    3584 /* struct claim_record, one sector */
 #define CLAIM_BLOCK        4096
 #define CLAIM_OUTPUT_AT    4096
 
@@ -40,6 +41,8 @@ enum spec_flag {
 	SPEC_IDENTITY = 1,          /* set groups, ids and capabilities: flagmand is privileged */
 	SPEC_NO_NEW_PRIVILEGES = 2, /* prctl(2) */
 	SPEC_SCRIPT = 4, /* a script's text comes with it, to be number 3 of the command */
+	SPEC_INPUT = 8,  /* a file comes with it, to be the command's standard input */
+	SPEC_DISC = 16,  /* what it says of a disc (X_FLAGMAN_DISC=) is kept */
 };
 
 enum spec_leftovers { SPEC_LEAVE, SPEC_KILL, SPEC_WAIT }; /* as enum leftovers of config.h */

@@ -60,7 +60,7 @@ static int set_up(void **state)
 			.name = WORD("me"),
 			.home = WORD("/me")},
 		.facts = {.nofile = {1024, 4096}},
-		.s = {.script = -1},
+		.s = {.extra = -1},
 	};
 	w.action.how = &w.how;
 	w.facts.id = &w.id;
@@ -201,9 +201,9 @@ static void test_a_script(void **state)
 	s = run(w);
 	check_words(s->argv, (const char *const[]){"/bin/sh", "-e", "/proc/self/fd/3", NULL});
 	assert_true(s->flags & SPEC_SCRIPT);
-	assert_int_equal(pread(w->s.script, text, sizeof(text) - 1, 0), 29);
+	assert_int_equal(pread(w->s.extra, text, sizeof(text) - 1, 0), 29);
 	assert_string_equal(text, "exec 3<&-; echo one\necho two\n");
-	assert_int_equal(pwrite(w->s.script, "x", 1, 0), -1); /* sealed */
+	assert_int_equal(pwrite(w->s.extra, "x", 1, 0), -1); /* sealed */
 }
 
 static void test_sudo(void **state)
@@ -221,7 +221,7 @@ static void test_sudo(void **state)
 	w->action.script = WORD("echo one");
 	check_words(run(w)->argv, (const char *const[]){"sudo", "-n", "-u", "www", "-g", "#1001",
 					  "--", "/bin/sh", "-e", "-c", "echo one", NULL});
-	assert_int_equal(w->s.script, -1);
+	assert_int_equal(w->s.extra, -1);
 }
 
 static void test_directories(void **state)
