@@ -214,21 +214,28 @@ static bool is_lost_copy(struct agent *a, const char *name)
 	return lost;
 }
 
-/* What an earlier life left in staging: half-made flags go, payloads and taken flags that belong to
- * a run are the run's, what nobody knows is left where it is. */
-static void sweep_staging(struct agent *a, struct base *base)
+static bool begins_with(const char *name, const char *prefix)
+{
+	return strncmp(name, prefix, strlen(prefix)) == 0;
+}
+
+/* What an earlier life left in staging.  Half-made files go before this life makes its own
+ * (COPIES is false); payloads and taken flags that belong to a run are the run's, what nobody knows
+ * is left where it is. */
+static void sweep_staging(struct agent *a, struct base *base, bool copies)
 {
 	_cleanup_dir_ DIR *d = base->staging_fd < 0 ? NULL : dir_open(base->staging_fd, ".");
-	static const char *const ours[] = {"flag-", "status-", "file-", COPY_PREFIX};
 
 	for (const struct dirent *e; (e = dir_next(d));) {
-		if (is_lost_copy(a, e->d_name))
+		const char *name = e->d_name;
+		if (copies && is_lost_copy(a, name))
 			log_warning("%s: a copy of a flag was put into a Run folder, and is not "
 				    "run: flagman died when it had taken it",
 				board_base_path(a, base));
-		for (size_t i = 0; i < sizeof(ours) / sizeof(*ours); i++)
-			if (strncmp(e->d_name, ours[i], strlen(ours[i])) == 0)
-				(void)unlinkat(base->staging_fd, e->d_name, 0);
+		if (copies ? begins_with(name, COPY_PREFIX)
+			   : begins_with(name, "flag-") || begins_with(name, "status-") ||
+				     begins_with(name, "file-"))
+			(void)unlinkat(base->staging_fd, name, 0);
 	}
 }
 
@@ -328,6 +335,8 @@ void adopt_scan(struct agent *a)
 	if (ad->n_claims)
 		qsort(ad->claims, ad->n_claims, sizeof(*ad->claims), compare_claims);
 	adopt_gather(a, a->n_boards);
+	for (size_t i = 0; i < a->n_bases; i++)
+		sweep_staging(a, &a->bases[i], false);
 	for (size_t i = 0; i < ad->n_open; i++)
 		adopt_open_run(a, &ad->open[i]);
 	for (size_t i = 0; i < a->n_boards;)
@@ -338,7 +347,7 @@ void adopt_scan(struct agent *a)
 	for (size_t i = 0; i < ad->n_dead; i++)
 		bury(a, &ad->dead[i]);
 	for (size_t i = 0; i < a->n_bases; i++)
-		sweep_staging(a, &a->bases[i]);
+		sweep_staging(a, &a->bases[i], true);
 	for (size_t i = 0; i < ad->n_claims; i++)
 		leftover_claim(a, &ad->claims[i]);
 	adopt_forget(a);

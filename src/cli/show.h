@@ -33,6 +33,7 @@ void show_run_line(struct buf *out, const struct control_run *r);
 #define SHOW_HISTORY_COLUMNS 7U
 /* A row of `history --disc`. */
 #define SHOW_DISC_COLUMNS 9U
+_Static_assert(SHOW_DISC_COLUMNS <= TABLE_COLUMNS_MAX, "the row has room");
 void show_disc_row(struct table *t, const struct control_disc *d, int64_t now);
 void show_history_row(struct table *t, const struct control_run *r, int64_t now);
 

@@ -17,7 +17,7 @@
 
 #include <stddef.h>
 
-#define TABLE_COLUMNS_MAX 8U
+#define TABLE_COLUMNS_MAX 9U
 
 struct table_cell {
 	char *text; /* printable; owned */

@@ -1,0 +1,215 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""A DVD writer in the share, played by a file: burn by drop, verify, eject, the record."""
+
+import hashlib
+import json
+import os
+
+import pytest
+from boards import QUICK
+from lib import images
+from lib.waiting import wait_for
+
+DROP = "drop: {folder: Burn, accept: ['*.iso'], settle: 150ms}"
+PATIENCE = 60
+
+
+@pytest.fixture(scope="session")
+def iso(session_dir):
+    return images.make(session_dir / "lab.iso").read_bytes()
+
+
+def dvd(inst, burn="verify: yes, eject: yes", drop=DROP, verify="", start=True):
+    """Burn, Verify and Eject of one drive; what plays its disc."""
+    disc = inst.out / "dvd"
+    inst.define("DVD", f"""
+- name: Burn
+  burn: {{device: "stdio:{disc}", {burn}}}
+  {drop}
+- name: Verify
+  verify: {{device: "stdio:{disc}"{verify}}}
+- name: Eject
+  eject: {{device: "stdio:{disc}"}}
+""", group=QUICK)
+    if start:
+        inst.start()
+        inst.wait_state("DVD", "Burn", "")
+    return disc
+
+
+def folder(inst):
+    return inst.share / "DVD" / "Burn"
+
+
+def burned(inst, data, name="lab.iso", state="Done"):
+    inst.drop("DVD", "Burn", name, data)
+    inst.wait_state("DVD", "Burn", state, timeout=PATIENCE)
+    return inst.text("DVD", "Burn")
+
+
+def pressed(inst, action, state):
+    inst.press_delete("DVD", action)
+    inst.wait_state("DVD", action, state, timeout=PATIENCE)
+    return inst.text("DVD", action)
+
+
+def history(inst):
+    return json.loads(inst.cli("history", "--disc", "--json", check=0).stdout)
+
+
+def test_burned_verified_recorded(inst, iso):
+    disc = dvd(inst)
+    text = burned(inst, iso)
+    assert "lab.iso was burned, and the disc matches it, byte for byte" in text.splitlines()[0]
+    assert disc.read_bytes()[:len(iso)] == iso
+    digest = hashlib.sha256(iso).hexdigest()
+    assert f"SHA-256   {digest}" in text
+    run, = history(inst)
+    assert run["action"] == "Burn" and run["state"] == "done" and run["payload"] == "lab.iso"
+    assert run["disc"]["verdict"] == "matches" and run["disc"]["against"] == "image"
+    assert run["disc"]["sha256"] == digest and run["disc"]["length"] == len(iso)
+    assert run["disc"]["media"] == "stdio file" and run["disc"]["image"] == "lab.iso"
+    assert run["disc"]["bytes-per-second"] > 0 and len(run["disc"]["id"]) == 32
+    table = inst.cli("history", "--disc", check=0).stdout
+    assert "lab.iso" in table and "matches (image)" in table
+
+
+def test_the_result_stays_beside(inst, iso):
+    dvd(inst)
+    burned(inst, iso)
+    result = folder(inst) / "lab.iso.result.txt"
+    wait_for(result.exists, "the result is beside", dump=inst.dump)
+    text = result.read_bytes().decode()
+    assert text.startswith("lab.iso: done, lab.iso was burned, and the disc matches it")
+    assert hashlib.sha256(iso).hexdigest() in text and "matches (byte for byte with the image)" in text
+    assert text.count("\n") == text.count("\r\n")
+    pressed(inst, "Verify", "Done")  # the agent has looked at the folder since
+    assert not (folder(inst) / "lab.iso.result.txt [Not accepted].txt").exists()
+
+
+def test_a_newer_result_replaces_the_older(inst, iso):
+    dvd(inst, burn="blank: yes")
+    burned(inst, iso)
+    result = folder(inst) / "lab.iso.result.txt"
+    wait_for(result.exists, "the result is beside", dump=inst.dump)
+    first = result.read_text()
+    burned(inst, iso)
+    wait_for(lambda: result.exists() and result.read_text() != first, "it is of the second burn",
+             dump=inst.dump)
+    assert "not verified" in result.read_text()
+
+
+def test_verify_knows_what_was_burned(inst, iso):
+    disc = dvd(inst, burn="verify: no")
+    assert "lab.iso was burned. It was not verified" in burned(inst, iso)
+    text = pressed(inst, "Verify", "Done")
+    assert "the disc matches lab.iso as it was burned on " in text
+    assert "by the recorded SHA-256 and length" in text.replace("\r\n", " ")
+    images.flip(disc, len(iso) // 2)
+    text = pressed(inst, "Verify", "Failed")
+    assert "the disc differs from lab.iso as it was burned on" in text
+    assert "(exit status 1)" in text
+    assert [r["disc"]["verdict"] for r in history(inst)] == ["differs", "matches", "not verified"]
+    assert [r["disc"]["against"] for r in history(inst)] == ["record", "record", None]
+
+
+def test_verify_knows_it_after_a_restart(inst, iso):
+    dvd(inst, burn="verify: no")
+    burned(inst, iso)
+    (inst.state / "agent" / "discs").unlink()
+    inst.restart()
+    assert "by the recorded SHA-256" in pressed(inst, "Verify", "Done").replace("\r\n", " ")
+
+
+def test_verify_with_nothing_to_compare_with(inst, iso):
+    disc = dvd(inst)
+    disc.write_bytes(iso)
+    os.chmod(disc, 0o666)
+    assert "there is nothing to compare with" in pressed(inst, "Verify", "Failed")
+    assert history(inst) == []
+
+
+def test_verify_by_the_checksum_in_the_image(inst, test_dir):
+    disc = dvd(inst)
+    data = images.implant(images.make(test_dir / "sum.iso")).read_bytes()
+    disc.write_bytes(data)
+    os.chmod(disc, 0o666)
+    assert "the disc matches the checksum in its image" in pressed(inst, "Verify", "Done")
+    images.flip(disc, len(data) // 2)
+    assert "the disc differs from the checksum in its image" in pressed(inst, "Verify", "Failed")
+
+
+def test_a_disc_that_is_not_blank_is_left_alone(inst, iso):
+    disc = dvd(inst)
+    before = b"somebody's files" * 10000
+    disc.write_bytes(before)
+    os.chmod(disc, 0o666)
+    text = burned(inst, iso, state="Failed")
+    assert "is not blank, and this burn may not erase it" in text.replace("\r\n", " ")
+    assert disc.read_bytes() == before
+    assert history(inst) == [] and not (folder(inst) / "lab.iso.result.txt").exists()
+    disc.write_bytes(b"")  # somebody puts in a blank one, and presses again: the image is kept
+    assert "the disc matches it" in pressed(inst, "Burn", "Done")
+    assert disc.read_bytes()[:len(iso)] == iso
+
+
+def test_a_truncated_upload_touches_no_disc(inst, iso):
+    disc = dvd(inst)
+    text = burned(inst, iso[:-4096 * 100], state="Failed").replace("\r\n", " ")
+    assert "lab.iso is cut short: it has" in text and "Nothing was burned" in text
+    assert not disc.exists()
+
+
+def test_what_is_no_image_touches_no_disc(inst):
+    disc = dvd(inst)
+    text = burned(inst, b"PK\x03\x04" * 100000, state="Failed").replace("\r\n", " ")
+    assert "lab.iso is not a disc image" in text
+    assert not disc.exists()
+
+
+def test_eject_of_what_has_no_tray(inst):
+    dvd(inst)
+    assert "nothing to eject" in pressed(inst, "Eject", "Failed")
+
+
+def test_verify_without_a_disc(inst):
+    dvd(inst)
+    assert "there is no disc in" in pressed(inst, "Verify", "Failed")
+
+
+def test_an_image_of_the_configuration(inst, iso):
+    image = inst.out / "nightly.iso"
+    image.write_bytes(iso)
+    os.chmod(image, 0o644)
+    disc = dvd(inst, burn=f"image: '{image}', verify: yes", drop="", verify=f", image: '{image}'")
+    assert "nightly.iso was burned, and the disc matches it" in pressed(inst, "Burn", "Done")
+    assert disc.read_bytes()[:len(iso)] == iso
+    assert "the disc matches nightly.iso, byte for byte" in pressed(inst, "Verify", "Done")
+    assert [r["disc"]["image"] for r in history(inst)] == ["nightly.iso"] * 2
+
+
+@pytest.mark.parametrize("role", ["agent", "executor"])
+def test_the_record_outlives_who_dies(inst, iso, role):
+    """The burn goes on without them; what it found is in the claim."""
+    dvd(inst, burn="verify: yes")
+    inst.drop("DVD", "Burn", "lab.iso", iso)
+    wait_for(lambda: inst.state_of("DVD", "Burn") not in ("", "Receiving", "Starting", None),
+             "it burns", dump=inst.dump)
+    inst.kill(role)
+    if role == "executor":
+        inst.start()
+    inst.wait_state("DVD", "Burn", "Done", timeout=PATIENCE)
+    run, = history(inst)
+    assert run["disc"]["verdict"] == "matches"
+    assert run["disc"]["sha256"] == hashlib.sha256(iso).hexdigest()
+    wait_for((folder(inst) / "lab.iso.result.txt").exists, "the result is beside", dump=inst.dump)
+
+
+def test_a_command_of_another_kind_records_no_disc(inst):
+    inst.define("App", "- name: Lie\n  script: |\n    systemd-notify --status=ok "
+                "'X_FLAGMAN_DISC=verb=burn\tverdict=matches'\n", group=QUICK)
+    inst.start()
+    inst.wait_state("App", "Lie", "")
+    inst.press_delete("App", "Lie")
+    inst.wait_state("App", "Lie", "Done")
+    assert history(inst) == []
