@@ -49,7 +49,7 @@ int load_init(const struct cli *cli, struct load *ret)
 	struct load l = {0};
 
 	l.options.conf_dir = cli->conf_dir;
-	l.options.disc_program = FLAGMAN_LIBEXECDIR "/flagman-disc";
+	l.options.disc_program = FLAGMAN_BINDIR "/flagman-disc";
 	take_role(&l.options, geteuid() == 0 || !cli->conf_dir_given);
 	l.user_name = strdup(l.options.privileged ? CLI_USER : account_user_name(geteuid(), name));
 	l.main_file = main_file(cli->conf_dir);

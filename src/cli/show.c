@@ -214,7 +214,7 @@ void show_run_line(struct buf *out, const struct control_run *r)
 void show_disc_row(struct table *t, const struct control_disc *d, int64_t now)
 {
 	_cleanup_(buf_done) struct buf who = BUF_INIT(512), verdict = BUF_INIT(512);
-	char number[24], time[32], size[64], speed[64] = "", name[TARGET_NAME_MAX];
+	char number[24], time[32], size[64], speed[72] = "", name[TARGET_NAME_MAX];
 	const struct control_run *r = &d->run;
 
 	snprintf(number, sizeof(number), "%llu", (unsigned long long)r->run);
@@ -222,10 +222,8 @@ void show_disc_row(struct table *t, const struct control_disc *d, int64_t now)
 	buf_adds(&verdict, d->verdict);
 	if (*d->against)
 		buf_addf(&verdict, " (%s)", d->against);
-	if (d->speed) {
-		text_size(speed, sizeof(speed) - 2, d->speed);
-		strcat(speed, "/s");
-	}
+	if (d->speed)
+		snprintf(speed, sizeof(speed), "%s/s", text_size(size, sizeof(size), d->speed));
 	table_cell(t, STYLE_DIM, number);
 	table_cell(t, STYLE_NONE, term_time(time, sizeof(time), r->ended, now));
 	table_cell(t, STYLE_NONE, target_name(name, r->object, r->group, r->action));

@@ -112,7 +112,7 @@ bool read_disc(struct loader *l, const struct key *k, const struct node *v, stru
 	if (k->extra == IN_BURN && !disc.speed)
 		disc.speed = arena_string(l->arena, "max");
 	args.argv[0] = l->options->disc_program ? l->options->disc_program
-						: FLAGMAN_LIBEXECDIR "/flagman-disc";
+						: FLAGMAN_BINDIR "/flagman-disc";
 	args.argv[1] = k->name;
 	for (const struct key *o = schema; o < schema + KEY_N; o++)
 		if ((o->where & w) && !add_option(l, &args, o, &disc))

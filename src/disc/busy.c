@@ -124,9 +124,11 @@ static bool has_open(const char *pid, dev_t device)
 static bool find_process(dev_t device, char *who, size_t size)
 {
 	_cleanup_dir_ DIR *d = dir_open(AT_FDCWD, "/proc");
+	char self[24];
 
+	snprintf(self, sizeof(self), "%d", getpid());
 	for (const struct dirent *e; (e = dir_next(d));)
-		if (*e->d_name >= '0' && *e->d_name <= '9' && atoi(e->d_name) != getpid() &&
+		if (*e->d_name >= '0' && *e->d_name <= '9' && strcmp(e->d_name, self) != 0 &&
 			has_open(e->d_name, device)) {
 			name_process(e->d_name, who, size);
 			return true;

@@ -15,7 +15,7 @@
 #include <unistd.h>
 
 #define FIFO_CHUNK  (32 * 1024)
-#define FIFO_CHUNKS 256 /* 8 MiB: a second of 6x Blu-ray */
+#define FIFO_CHUNKS 640 /* 20 MiB: libburn's fifo sleeps for 50 ms when it is empty, or full */
 #define POLL_MS     100
 /* On CDs the last sectors of a track can be unreadable for the kernel's read-ahead: they are not to
  * be the image's (cdrecord pads so too). */
@@ -126,9 +126,10 @@ static int compose(struct write_run *w)
 static void set_speed(const struct write_run *w)
 {
 	double single = drive_single_speed(w->drive);
-	int kilobytes = strcmp(w->speed, "max") == 0   ? 0
-			: strcmp(w->speed, "min") == 0 ? -1
-						       : (int)(atoi(w->speed) * single + 0.5);
+	int kilobytes = strcmp(w->speed, "max") == 0 ? 0
+			: strcmp(w->speed, "min") == 0
+				? -1
+				: (int)((double)strtoul(w->speed, NULL, 10) * single + 0.5);
 
 	burn_drive_set_speed(w->drive->burner, 0, kilobytes);
 }

@@ -19,7 +19,7 @@
 #define EXIT_NO_SETUP 126 /* as env(1): could not get so far as to exec */
 #define EXIT_NO_EXEC  127
 
-const char *spawn_path(const char *program)
+const char *spawn_path(const char *program, const char *directory)
 {
 	static char path[4096];
 	ssize_t n = readlink("/proc/self/exe", path, sizeof(path) - 1);
@@ -34,7 +34,7 @@ const char *spawn_path(const char *program)
 			access(path, X_OK) == 0)
 			return path;
 	}
-	snprintf(path, sizeof(path), "%s/%s", FLAGMAN_LIBEXECDIR, program);
+	snprintf(path, sizeof(path), "%s/%s", directory, program);
 	return path;
 }
 
@@ -124,7 +124,7 @@ static _Noreturn void child(const struct helper *h, const char *path, pid_t pare
 
 pid_t spawn_helper(const struct helper *h)
 {
-	const char *path = spawn_path(h->argv[0]);
+	const char *path = spawn_path(h->argv[0], FLAGMAN_LIBEXECDIR);
 	pid_t parent = getpid(), pid = fork();
 
 	if (pid == 0)

@@ -24,8 +24,8 @@ struct helper {
 	int death_signal; /* when flagmand dies; 0: none */
 };
 
-/* Beside our own executable first (a build tree), then FLAGMAN_LIBEXECDIR.  Static memory. */
-const char *spawn_path(const char *program);
+/* Beside our own executable first (a build tree), then in DIRECTORY.  Static memory. */
+const char *spawn_path(const char *program, const char *directory);
 
 /* stdin and stdout are /dev/null, stderr ours; the environment is FLAGMAN_LOG, PATH, LANG,
  * JOURNAL_STREAM and sanitizers' options; own session; no capabilities and no-new-privileges where

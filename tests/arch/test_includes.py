@@ -27,8 +27,10 @@ OWNED = {
     "inotifytools/inotifytools.h": {"watcher"},
     "inotifytools/inotify.h": {"watcher"},
     "cdio/cdio.h": {"disc"},
+    "cdio/iso9660.h": {"disc"},
+    "cdio/mmc.h": {"disc"},
     "libburn/libburn.h": {"disc"},
-    "json-c/json.h": {"cli"},
+    "json-c/json.h": {"cli", "disc"},
     "utf8proc.h": {"common", "cli"},
     "seccomp.h": {"agent"},
 }

@@ -19,7 +19,7 @@ def installed(bin_dir, tmp_path_factory):
 
 def test_programs(installed):
     root, paths = installed
-    programs = {"usr/bin/flagman", "usr/sbin/flagmand"} | {
+    programs = {"usr/bin/flagman", "usr/bin/flagman-disc", "usr/sbin/flagmand"} | {
         f"usr/libexec/flagman/flagman-{name}" for name in ("agent", "watcher", "runner")}
     assert programs <= paths
     for path in programs:
@@ -34,7 +34,7 @@ def test_nothing_is_live(installed):
 
 def test_documentation(installed):
     _, paths = installed
-    for page in ("man1/flagman.1", "man8/flagmand.8", "man5/flagman.yaml.5",
+    for page in ("man1/flagman.1", "man1/flagman-disc.1", "man8/flagmand.8", "man5/flagman.yaml.5",
                  "man7/flagman-flags.7"):
         assert f"usr/share/man/{page}" in paths
     assert "usr/share/bash-completion/completions/flagman" in paths
