@@ -13,11 +13,11 @@ export ASAN_OPTIONS
 """
 
 
-def build(name, directory):
-    """The library that tests/lib/NAME.c is."""
+def build(name, directory, sources=None):
+    """The library that tests/lib/NAME.c is, or that these of its files are."""
     target = directory / f"{name}.so"
     subprocess.run(["cc", "-shared", "-fPIC", "-O1", "-D_GNU_SOURCE", "-o", target,
-                    LIB / f"{name}.c"], check=True, timeout=60)
+                    *sorted(LIB.glob(sources or f"{name}.c"))], check=True, timeout=60)
     return target
 
 
