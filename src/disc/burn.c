@@ -155,7 +155,7 @@ static int make_fit(struct drive *d, const struct disc_options *o, const struct 
 		return verdict(DISC_NONE, "there is no disc in %s: put in a blank one", d->device);
 	}
 	say_fact("Disc", "%s%s%s, %s", *d->media ? d->media : "unknown", *d->product ? ", " : "",
-		d->product, disc_state(s));
+		d->product, drive_overwritable(d) ? "overwritable" : disc_state(s));
 	if (!drive_writes_disc(d) || s == BURN_DISC_UNSUITABLE)
 		return read_only(d);
 	if (drive_overwritable(d)) {

@@ -121,6 +121,16 @@ static void walk(struct walk *w)
 	}
 }
 
+static void say_read(const struct walk *w)
+{
+	uint64_t took = now_monotonic() - w->began;
+	char duration[64], speed[64];
+
+	say_fact("Read", "%llu bytes in %s, %s/s", (unsigned long long)w->c->end,
+		text_duration(duration, sizeof(duration), took),
+		text_size(speed, sizeof(speed), took ? w->c->end * USEC_PER_SEC / took : 0));
+}
+
 int compare_run(struct compare *c)
 {
 	_cleanup_free_ unsigned char *disc = aligned_alloc(MEDIUM_ALIGN, MEDIUM_CHUNK);
@@ -131,6 +141,8 @@ int compare_run(struct compare *c)
 		return verdict(EX_OSERR, "out of memory");
 	c->end = c->length;
 	walk(&w);
+	if (!w.status)
+		say_read(&w);
 	return w.status;
 }
 

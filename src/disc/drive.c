@@ -110,6 +110,15 @@ static void name_model(struct drive *d)
 		snprintf(d->model, sizeof(d->model), "%s %s", vendor, product);
 }
 
+/* "DVD-R sequential recording": people say DVD-R. */
+static void shorten(char *media)
+{
+	char *rest = strstr(media, " sequential recording");
+
+	if (rest)
+		*rest = '\0';
+}
+
 static void look_at_disc(struct drive *d)
 {
 	char *product = NULL, *code1 = NULL, *code2 = NULL, *book = NULL;
@@ -117,6 +126,7 @@ static void look_at_disc(struct drive *d)
 	*d->media = *d->product = '\0';
 	if (burn_disc_get_profile(d->burner, &d->profile, d->media) <= 0)
 		d->profile = 0;
+	shorten(d->media);
 	if (!d->file && burn_disc_get_media_id(d->burner, &product, &code1, &code2, &book, 0) > 0 &&
 		product)
 		snprintf(d->product, sizeof(d->product), "%s", product);

@@ -102,8 +102,13 @@ ssize_t medium_read(struct medium *m, void *to, size_t size, uint64_t offset)
 		if (n < 0)
 			return -errno;
 		done += (size_t)n;
-		if (n == 0 || n % MEDIUM_ALIGN != 0)
+		if (n == 0)
 			break; /* the end */
+		if (m->file && n % MEDIUM_ALIGN != 0) {
+			if (offset + done < m->size && done < size)
+				return -EIO; /* something in the middle can't be read */
+			break; /* the end of a file: O_DIRECT would not take the next offset */
+		}
 	}
 	return (ssize_t)(done < size ? done : size);
 }

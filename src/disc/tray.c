@@ -21,10 +21,10 @@
 #include <unistd.h>
 
 #define POLL_MS        100
-#define MMC_TIMEOUT_MS 60000 /* for one command: mechanics are slow */
-#define OPEN_PATIENCE  (15 * USEC_PER_SEC)
+#define MMC_TIMEOUT_MS 60000               /* for one command: mechanics are slow */
+#define OPEN_PATIENCE  (5 * USEC_PER_SEC)  /* after the command, which waits itself */
 #define SPIN_PATIENCE  (90 * USEC_PER_SEC) /* a disc that was just written is looked at for long */
-#define PUSH_AFTER     (8 * USEC_PER_SEC)  /* then the drive can't close it by itself */
+#define PUSH_AFTER     (5 * USEC_PER_SEC)  /* then the drive can't close it by itself */
 
 /* For questions: never exclusive, and the tray stays where it is (O_NONBLOCK). */
 static int look_at(const char *device)

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Fixtures: a drive that is a directory, and an image to burn."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -10,6 +11,12 @@ import pytest
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from lib import drive as drive_module  # noqa: E402
+
+
+@pytest.fixture(scope="session")
+def program():
+    """flagman-disc of FLAGMAN_BIN, the bin directory of a build."""
+    return Path(os.environ["FLAGMAN_BIN"]) / "flagman-disc"
 
 
 @pytest.fixture(scope="session")

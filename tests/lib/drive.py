@@ -317,7 +317,7 @@ class Drive:
     def places(self, *beginnings):
         """At which lines of the log there is a command that begins so, and went well."""
         return [place for place, line in enumerate(self.log())
-                if line.startswith(beginnings) and " -> " not in line.replace(" -> 0", "")]
+                if line.startswith(beginnings) and not re.search(r" -> ([0-9a-f]{2}/|-)", line)]
 
     def did(self, *beginnings):
         return bool(self.places(*beginnings))
