@@ -8,6 +8,7 @@
 
 #define WORDS_MAX    512
 #define FIELD_INDENT 10
+#define CANCELLED    "cancelled: "
 #define WHO_MAX      24 /* columns of a person in the list of earlier runs */
 
 /* What a shell or the kernel says with it; people ask. */
@@ -46,6 +47,8 @@ static void ended_phrase(struct buf *b, const struct content_action *a)
 		w += strlen(RUN_NOT_RUN);
 	if (a->state == STATE_DONE && strncmp(w, "done", 4) == 0)
 		w += w[4] == ',' ? 6 : 4;
+	if (a->state == STATE_CANCELLED && strncmp(w, CANCELLED, strlen(CANCELLED)) == 0)
+		w += strlen(CANCELLED);
 	if (*w && strcmp(w, state_word(a->state)) != 0)
 		buf_addf(b, ": %s", w);
 }

@@ -141,7 +141,7 @@ static int look_for_udf(struct look *l)
 	size = (size < DESCRIPTORS_MAX ? size : DESCRIPTORS_MAX) * SECTOR;
 	if (size == 0)
 		return 0;
-	extent = aligned_alloc(4096, size + SECTOR);
+	extent = aligned_alloc(VOLUME_ALIGN, (size / VOLUME_ALIGN + 1) * VOLUME_ALIGN);
 	if (!extent)
 		return -ENOMEM;
 	ssize_t n = l->read(l->source, extent, size,
@@ -170,7 +170,7 @@ static void make_id(const struct look *l)
 
 int volume_look(volume_read *read, void *source, struct volume *ret)
 {
-	_cleanup_free_ unsigned char *head = aligned_alloc(4096, VOLUME_HEAD);
+	_cleanup_free_ unsigned char *head = aligned_alloc(VOLUME_ALIGN, VOLUME_HEAD);
 	struct look l = {.read = read, .source = source, .head = head, .v = ret};
 
 	memset(ret, 0, sizeof(*ret));

@@ -17,7 +17,9 @@
 #define VOLUME_ID_SIZE 33           /* 32 hex digits */
 #define VOLUME_HEAD    (288 * 2048) /* what of it is looked at first */
 
-/* Reads SIZE bytes from OFFSET on, all sectors of 2048; returns how many there were, or -errno. */
+#define VOLUME_ALIGN 4096
+/* Reads SIZE bytes from OFFSET on, all sectors of 2048, into memory that is aligned to and has room
+ * for a multiple of VOLUME_ALIGN; returns how many there were, or -errno. */
 typedef ssize_t volume_read(void *source, void *to, size_t size, uint64_t offset);
 
 struct volume {

@@ -234,9 +234,11 @@ static void say_writing(void *userdata, int status, const struct burn_progress *
 /* What is on a disc that was not finished. */
 static int spoiled(const struct write_run *w, int status, const char *how)
 {
+	off_t read = 0, written = 0;
 	char done[64];
 
-	text_size(done, sizeof(done), source.at);
+	(void)burn_track_get_counters(w->track, &read, &written);
+	text_size(done, sizeof(done), (uint64_t)written);
 	if (w->dummy)
 		return verdict(status, "the simulation %s: the disc is as it was", how);
 	if (drive_overwritable(w->drive))

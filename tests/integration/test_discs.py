@@ -4,11 +4,13 @@
 import hashlib
 import json
 import os
+import subprocess
 
 import pytest
 from boards import QUICK
-from lib import images
-from lib.waiting import wait_for
+from lib import drive as drive_module
+from lib import images, preload
+from lib.waiting import stays, wait_for
 
 DROP = "drop: {folder: Burn, accept: ['*.iso'], settle: 150ms}"
 PATIENCE = 60
@@ -39,6 +41,11 @@ def dvd(inst, burn="verify: yes, eject: yes", drop=DROP, verify="", start=True):
 
 def folder(inst):
     return inst.share / "DVD" / "Burn"
+
+
+def words(text):
+    """Without its line breaks."""
+    return " ".join(text.split())
 
 
 def burned(inst, data, name="lab.iso", state="Done"):
@@ -104,7 +111,7 @@ def test_verify_knows_what_was_burned(inst, iso):
     assert "lab.iso was burned. It was not verified" in burned(inst, iso)
     text = pressed(inst, "Verify", "Done")
     assert "the disc matches lab.iso as it was burned on " in text
-    assert "by the recorded SHA-256 and length" in text.replace("\r\n", " ")
+    assert "by the recorded SHA-256 and length" in words(text)
     images.flip(disc, len(iso) // 2)
     text = pressed(inst, "Verify", "Failed")
     assert "the disc differs from lab.iso as it was burned on" in text
@@ -118,7 +125,7 @@ def test_verify_knows_it_after_a_restart(inst, iso):
     burned(inst, iso)
     (inst.state / "agent" / "discs").unlink()
     inst.restart()
-    assert "by the recorded SHA-256" in pressed(inst, "Verify", "Done").replace("\r\n", " ")
+    assert "by the recorded SHA-256" in words(pressed(inst, "Verify", "Done"))
 
 
 def test_verify_with_nothing_to_compare_with(inst, iso):
@@ -145,7 +152,7 @@ def test_a_disc_that_is_not_blank_is_left_alone(inst, iso):
     disc.write_bytes(before)
     os.chmod(disc, 0o666)
     text = burned(inst, iso, state="Failed")
-    assert "is not blank, and this burn may not erase it" in text.replace("\r\n", " ")
+    assert "is not blank, and this burn may not erase it" in words(text)
     assert disc.read_bytes() == before
     assert history(inst) == [] and not (folder(inst) / "lab.iso.result.txt").exists()
     disc.write_bytes(b"")  # somebody puts in a blank one, and presses again: the image is kept
@@ -155,14 +162,14 @@ def test_a_disc_that_is_not_blank_is_left_alone(inst, iso):
 
 def test_a_truncated_upload_touches_no_disc(inst, iso):
     disc = dvd(inst)
-    text = burned(inst, iso[:-4096 * 100], state="Failed").replace("\r\n", " ")
+    text = words(burned(inst, iso[:-4096 * 100], state="Failed"))
     assert "lab.iso is cut short: it has" in text and "Nothing was burned" in text
     assert not disc.exists()
 
 
 def test_what_is_no_image_touches_no_disc(inst):
     disc = dvd(inst)
-    text = burned(inst, b"PK\x03\x04" * 100000, state="Failed").replace("\r\n", " ")
+    text = words(burned(inst, b"PK\x03\x04" * 100000, state="Failed"))
     assert "lab.iso is not a disc image" in text
     assert not disc.exists()
 
@@ -213,3 +220,134 @@ def test_a_command_of_another_kind_records_no_disc(inst):
     inst.press_delete("App", "Lie")
     inst.wait_state("App", "Lie", "Done")
     assert history(inst) == []
+
+
+# A burner: an emulated one (tests/lib/mmc_drive.h), which takes its time.
+
+
+@pytest.fixture(scope="session")
+def mmc_library(session_dir):
+    directory = session_dir / "mmc"
+    directory.mkdir(mode=0o755)
+    return drive_module.build(directory)
+
+
+@pytest.fixture
+def drive(inst, mmc_library):
+    burner = drive_module.Drive(inst.root / "drive", mmc_library)
+    preload.wrap(inst, ["flagman-disc"], mmc_library, FLAGMAN_MMC_DRIVE=burner.directory)
+    return burner
+
+
+BURNER = """
+- name: Burn
+  burn: {device: /dev/sr9, verify: yes, eject: yes}
+  drop: {folder: Burn, accept: ['*.iso'], settle: 150ms}
+- name: Verify
+  verify: {device: /dev/sr9}
+- name: Eject
+  eject: {device: /dev/sr9}
+"""
+OTHER = """
+- name: Open the tray
+  eject: {device: /dev/sr9}
+"""
+
+
+def burning(inst, drive, iso, actions=BURNER, **keys):
+    """A slow burn, in the middle."""
+    inst.define("DVD", actions, group=QUICK, **keys)
+    inst.define("Other", OTHER, group=QUICK)
+    inst.start()
+    inst.wait_state("DVD", "Burn", "")
+    drive.insert("DVD+R", capacity=16)
+    drive.slow(write_ms=50)
+    inst.drop("DVD", "Burn", "lab.iso", iso)
+    drive.wait_for("WRITE10 lba=64")
+
+
+def test_how_far_it_is(inst, drive, iso):
+    burning(inst, drive, iso)
+    inst.wait_text("DVD", "Burn", r"^Running \d+%: \d+% burning: [^,]* of [\d.]+ MiB, "
+                   r"[^,]*/s \([\d.]+x\),\s+buffer\s\d+%,\s[^,]*\sleft")
+    wait_for(lambda: "%" in inst.state_of("DVD", "Burn"), "the name has per cent", dump=inst.dump)
+    drive.slow(write_ms=0)
+    inst.wait_state("DVD", "Burn", "Done", timeout=PATIENCE)
+    assert drive.tray == "open" and drive.data(len(iso)) == iso
+    run, = history(inst)
+    assert run["disc"]["media"] == "DVD+R" and run["disc"]["product"]
+
+
+def test_nobody_gets_the_drive_meanwhile(inst, drive, iso):
+    burning(inst, drive, iso)
+    for obj, action in (("DVD", "Eject"), ("DVD", "Verify"), ("Other", "Open the tray")):
+        inst.wait_state(obj, action, "Blocked")
+        inst.press_delete(obj, action)
+        inst.wait_state(obj, action, "Blocked")
+    inst.drop("DVD", "Burn", "second.iso", iso)
+    stays((folder(inst) / "second.iso").exists, "the second one waits", 0.5, inst.dump)
+    drive.slow(write_ms=0)
+    inst.wait_state("DVD", "Burn", "Failed", timeout=PATIENCE)  # the second: the disc is full now
+    inst.wait_text("DVD", "Burn", "is not blank")
+    assert drive.data(len(iso)) == iso and len(history(inst)) == 1
+    assert len(drive.places("CLOSE disc")) == 1
+
+
+def test_a_person_who_uses_the_program_meanwhile(inst, drive, iso):
+    """By hand too nobody gets a drive that flagman uses."""
+    burning(inst, drive, iso)
+    done = subprocess.run([inst.bin / "flagman-disc", "eject", "--device=/dev/sr9"],
+                          capture_output=True, text=True, timeout=PATIENCE, check=False)
+    assert done.returncode == 75 and "/dev/sr9 is in use by" in done.stderr, done
+    drive.slow(write_ms=0)
+    inst.wait_state("DVD", "Burn", "Done", timeout=PATIENCE)
+
+
+def test_cancelled_in_an_orderly_way(inst, drive, iso):
+    burning(inst, drive, iso)
+    inst.cli("cancel", "DVD/Burn", check=0)
+    inst.wait_state("DVD", "Burn", "Cancelled", timeout=PATIENCE)
+    text = words(inst.text("DVD", "Burn"))
+    assert "Cancelled: the burn of lab.iso was stopped: the disc is spoiled" in text
+    assert not drive.locked and drive.tray == "closed" and drive.did("SYNCHRONIZE_CACHE")
+    assert [run["disc"]["verdict"] for run in history(inst)] == ["spoiled"]
+    drive.insert("DVD+R", capacity=16)  # a new disc, and the image is still there
+    drive.slow(write_ms=0)
+    inst.press_delete("DVD", "Burn")
+    inst.wait_state("DVD", "Burn", "Done", timeout=PATIENCE)
+    assert drive.data(len(iso)) == iso
+
+
+def test_timed_out_in_an_orderly_way(inst, drive, iso):
+    burning(inst, drive, iso, BURNER.replace("settle: 150ms}", "settle: 150ms}\n  timeout: 1s"))
+    inst.wait_state("DVD", "Burn", "Failed", timeout=PATIENCE)
+    text = words(inst.text("DVD", "Burn"))
+    assert "timed out after 1 s: the burn of lab.iso was stopped: the disc is spoiled" in text
+    assert not drive.locked and drive.did("SYNCHRONIZE_CACHE")
+
+
+def test_it_burns_on_without_flagman(inst, drive, iso):
+    """An upgrade of flagman costs nobody a disc."""
+    burning(inst, drive, iso)
+    inst.kill("executor")
+    drive.slow(write_ms=0)
+    wait_for(lambda: drive.tray == "open", "it is burned, verified and ejected", dump=inst.dump)
+    inst.start()
+    inst.wait_state("DVD", "Burn", "Done", timeout=PATIENCE)
+    assert drive.data(len(iso)) == iso and history(inst)[0]["disc"]["verdict"] == "matches"
+
+
+def test_a_bad_disc_is_never_done(inst, drive, iso):
+    inst.define("DVD", BURNER, group=QUICK)
+    inst.start()
+    inst.wait_state("DVD", "Burn", "")
+    drive.insert("DVD+R", capacity=16)
+    drive.corrupt(700)
+    inst.drop("DVD", "Burn", "lab.iso", iso)
+    inst.wait_state("DVD", "Burn", "Failed", timeout=PATIENCE)
+    text = words(inst.text("DVD", "Burn"))
+    assert "the disc differs from lab.iso: 1 sector of" in text and "do not use it" in text
+    assert history(inst)[0]["disc"]["verdict"] == "differs"
+    result = folder(inst) / "lab.iso.result.txt"
+    wait_for(result.exists, "the result is beside", dump=inst.dump)
+    assert "Verdict   differs (byte for byte with the image)" in result.read_text()
