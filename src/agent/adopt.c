@@ -234,7 +234,7 @@ static void sweep_staging(struct agent *a, struct base *base, bool copies)
 				board_base_path(a, base));
 		if (copies ? begins_with(name, COPY_PREFIX)
 			   : begins_with(name, "flag-") || begins_with(name, "status-") ||
-				     begins_with(name, "file-"))
+					begins_with(name, "file-"))
 			(void)unlinkat(base->staging_fd, name, 0);
 	}
 }

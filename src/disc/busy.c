@@ -24,20 +24,21 @@
 
 #define WHO_MAX 256
 
+static bool is_octal(const char *s)
+{
+	return s[0] >= '0' && s[0] <= '3' && s[1] >= '0' && s[1] <= '7' && s[2] >= '0' &&
+	       s[2] <= '7';
+}
+
 /* \040 and the like, in place. */
 static void unescape(char *s)
 {
 	char *to = s;
 
 	for (; *s; s++) {
-		unsigned code;
-		int n = 0;
-		if (*s == '\\' && sscanf(s + 1, "%3o%n", &code, &n) == 1 && n == 3) {
-			*to++ = (char)code;
-			s += 3;
-		} else {
-			*to++ = *s;
-		}
+		bool escaped = *s == '\\' && is_octal(s + 1);
+		*to++ = escaped ? (char)((s[1] - '0') << 6 | (s[2] - '0') << 3 | (s[3] - '0')) : *s;
+		s += escaped ? 3 : 0;
 	}
 	*to = '\0';
 }
@@ -53,22 +54,39 @@ static void add_user(char *who, size_t size, uid_t uid)
 		snprintf(who + n, size - n, ", by uid %u", uid);
 }
 
-/* "36 35 8:0 / /mnt opts - iso9660 /dev/sr0 ro,uid=1000": is it of DEVICE?  A file manager mounts
- * for a user, whom the options name. */
-static bool read_mount(char *line, dev_t device, char *who, size_t size)
+/* "11:0" */
+static bool is_device(const char *s, dev_t device)
 {
-	unsigned major, minor, uid;
-	char point[512], *options;
+	char *end;
+	unsigned long major = strtoul(s, &end, 10), minor;
 
-	if (sscanf(line, "%*u %*u %u:%u %*s %511s", &major, &minor, point) != 3 ||
-		makedev(major, minor) != device)
+	if (end == s || *end != ':')
 		return false;
-	unescape(point);
-	snprintf(who, size, "mounted on %.200s", point);
-	options = strstr(line, " - ");
+	s = end + 1;
+	minor = strtoul(s, &end, 10);
+	return end != s && !*end && makedev(major, minor) == device;
+}
+
+/* "36 35 11:0 / /mnt opts - iso9660 /dev/sr0 ro,uid=1000": a file manager mounts for a user, whom
+ * the options name. */
+bool busy_read_mount(char *line, dev_t device, char *who, size_t size)
+{
+	char *field[5], *options, *end;
+
+	for (size_t i = 0; i < sizeof(field) / sizeof(*field); i++)
+		if (!(field[i] = strsep(&line, " ")))
+			return false;
+	if (!is_device(field[2], device))
+		return false;
+	unescape(field[4]);
+	snprintf(who, size, "mounted on %.200s", field[4]);
+	options = line ? strstr(line, "- ") : NULL;
 	options = options ? strstr(options, "uid=") : NULL;
-	if (options && sscanf(options, "uid=%u", &uid) == 1)
-		add_user(who, size, uid);
+	if (options) {
+		unsigned long uid = strtoul(options + strlen("uid="), &end, 10);
+		if (end != options + strlen("uid="))
+			add_user(who, size, (uid_t)uid);
+	}
 	return true;
 }
 
@@ -80,7 +98,7 @@ static bool find_mount(dev_t device, char *who, size_t size)
 	bool found = false;
 
 	while (f && !found && getline(&line, &n, f) > 0)
-		found = read_mount(line, device, who, size);
+		found = busy_read_mount(line, device, who, size);
 	free(line);
 	if (f)
 		fclose(f);
@@ -178,26 +196,35 @@ int busy_open(const char *device, int flags)
 	return -verdict(EX_UNAVAILABLE, "%s is not a drive", device);
 }
 
-/* "1: FLOCK  ADVISORY  WRITE 123 08:01:1234 0 EOF" */
+/* "1: FLOCK  ADVISORY  WRITE 123 08:01:1234 0 EOF": the process, if it is of INODE. */
+static const char *read_lock(char *line, ino_t inode)
+{
+	char *at = NULL, *field[6];
+
+	for (size_t i = 0; i < sizeof(field) / sizeof(*field); i++)
+		if (!(field[i] = strtok_r(i ? NULL : line, " ", &at)))
+			return NULL;
+	const char *number = strrchr(field[5], ':');
+	return strcmp(field[1], "FLOCK") == 0 && number && strtoull(number + 1, NULL, 10) == inode
+		       ? field[4]
+		       : NULL;
+}
+
 static bool find_lock(int fd, char *who, size_t size)
 {
 	FILE *f = fopen("/proc/locks", "re");
-	char line[256], pid[24];
-	unsigned major, minor;
-	unsigned long long inode;
+	const char *pid = NULL;
+	char line[256];
 	struct stat st;
-	bool found = false;
 
-	if (!f || fstat(fd, &st) < 0)
-		return false;
-	while (!found && fgets(line, sizeof(line), f))
-		found = sscanf(line, "%*u: FLOCK %*s %*s %23s %x:%x:%llu", pid, &major, &minor,
-				&inode) == 4 &&
-			inode == st.st_ino;
-	fclose(f);
-	if (found)
+	if (f && fstat(fd, &st) == 0)
+		while (!pid && fgets(line, sizeof(line), f))
+			pid = read_lock(line, st.st_ino);
+	if (f)
+		fclose(f);
+	if (pid)
 		name_process(pid, who, size);
-	return found;
+	return pid != NULL;
 }
 
 int busy_lock(int fd, const char *path)

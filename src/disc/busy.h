@@ -6,6 +6,10 @@
 #ifndef FLAGMAN_DISC_BUSY_H
 #define FLAGMAN_DISC_BUSY_H
 
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
+
 /*
  * Opens DEVICE, a block device, exclusively with FLAGS (O_RDONLY or O_RDWR, O_DIRECT); never
  * blocks.  The descriptor, or minus a verdict's status.
@@ -13,5 +17,8 @@
 int busy_open(const char *device, int flags);
 /* Locks the file behind FD (flock(2)), which plays a drive: 0 or a verdict's status. */
 int busy_lock(int fd, const char *path);
+
+/* Whether LINE of proc_pid_mountinfo(5), which is changed, mounts DEVICE: then where and by whom. */
+bool busy_read_mount(char *line, dev_t device, char *who, size_t size);
 
 #endif

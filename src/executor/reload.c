@@ -162,7 +162,8 @@ static void log_problems(const struct config *c)
 
 static int load(struct executor *x, struct config **ret)
 {
-	_cleanup_free_ char *last_good = NULL, *disc = strdup(spawn_path("flagman-disc", FLAGMAN_BINDIR));
+	_cleanup_free_ char *last_good = NULL,
+			    *disc = strdup(spawn_path("flagman-disc", FLAGMAN_BINDIR));
 	struct config_options o = {
 		.conf_dir = x->reload.conf_dir,
 		.main_file = x->reload.main_file,

@@ -231,6 +231,32 @@ static void test_output_that_cannot_be(void **state)
 	assert_int_equal(left_out, 99); /* untouched */
 }
 
+static void test_record(void **state)
+{
+	struct token a = token_new(), b = token_new();
+	char text[CLAIM_RECORD_MAX], longer[CLAIM_RECORD_MAX + 100];
+
+	(void)state;
+	assert_int_equal(claim_record_read(file, &a, text), -EIO); /* an empty file */
+	assert_return_code(ftruncate(file, CLAIM_BLOCK), errno);
+	assert_int_equal(claim_record_read(file, &a, text), -ENOENT);
+	assert_int_equal(claim_record_write(file, &a, "verb=burn\tx=y"), 0);
+	assert_int_equal(claim_record_read(file, &a, text), 0);
+	assert_string_equal(text, "verb=burn\tx=y");
+	assert_int_equal(claim_record_read(file, &b, text), -ENOENT); /* another run's */
+	memset(longer, 'x', sizeof(longer));
+	longer[sizeof(longer) - 1] = '\0';
+	assert_int_equal(claim_record_write(file, &a, longer), 0);
+	assert_int_equal(claim_record_read(file, &a, text), 0);
+	assert_int_equal(strlen(text), CLAIM_RECORD_MAX - 1);
+	/* one whose end was lost */
+	memset(longer, 'x', sizeof(longer));
+	assert_int_equal(pwrite(file, longer, CLAIM_RECORD_MAX,
+				 CLAIM_RECORD_AT + (off_t)offsetof(struct claim_record, text)),
+		CLAIM_RECORD_MAX);
+	assert_int_equal(claim_record_read(file, &a, text), -ENOENT);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -245,6 +271,7 @@ int main(void)
 		TEST(test_output),
 		TEST(test_output_larger_than_a_chunk),
 		TEST(test_output_that_cannot_be),
+		TEST(test_record),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -55,6 +55,29 @@ static void ends_in_words(void **state)
 	says(&r, "interrupted, it may have run");
 }
 
+/* A command's own words about its end go before the number. */
+static void own_words(void **state)
+{
+	struct run r = ended(STATE_FAILED, END_EXITED, 5);
+
+	(void)state;
+	r.why = (char[]){"the disc is not blank"};
+	says(&r, "the disc is not blank (exit status 5)");
+	r.end.stop = STOP_TIMEOUT;
+	says(&r, "timed out after 2 min: the disc is not blank");
+	r.end.stop = STOP_CANCEL;
+	r.state = STATE_CANCELLED;
+	says(&r, "cancelled: the disc is not blank");
+	r = ended(STATE_DONE, END_EXITED, 0);
+	r.why = (char[]){"12 tables\x1b rebuilt"};
+	says(&r, "done, 12 tables\\x1B rebuilt");
+	r.end.code = 3;
+	says(&r, "done, 12 tables\\x1B rebuilt (exit status 3)");
+	r = ended(STATE_FAILED, END_SIGNALED, 9);
+	r.why = (char[]){"half of it"};
+	says(&r, "killed by signal 9");
+}
+
 static void timeouts_without_a_number(void **state)
 {
 	struct run r = ended(STATE_FAILED, END_EXITED, 1);
@@ -185,6 +208,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(ends_in_words),
+		cmocka_unit_test(own_words),
 		cmocka_unit_test(timeouts_without_a_number),
 		cmocka_unit_test(what_could_not_start),
 		cmocka_unit_test(causes_in_words),

@@ -138,6 +138,24 @@ static void test_dirty_texts(void **state)
 	assert_memory_equal(p.text + 252, "\xc3\xa9", 3);
 }
 
+/* Tabs stay, and only who may keep a record is heard. */
+static void test_records(void **state)
+{
+	struct progress p = {.percent = 1};
+	char text[700] = "X_FLAGMAN_DISC=";
+
+	(void)state;
+	assert_false(parse(&p, "X_FLAGMAN_DISC=verb=burn"));
+	assert_string_equal(p.record, "");
+	p.takes_record = true;
+	assert_true(parse(&p, "X_FLAGMAN_DISC=verb=burn\tx=\x01\xff\nSTATUS=50%"));
+	assert_string_equal(p.record, "verb=burn\tx= ?");
+	assert_int_equal(p.percent, 50);
+	memset(text + strlen(text), 'x', 600);
+	assert_true(parse(&p, text));
+	assert_int_equal(strlen(p.record), PROGRESS_RECORD_MAX - 1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -146,6 +164,7 @@ int main(void)
 		cmocka_unit_test(test_progress),
 		cmocka_unit_test(test_percents),
 		cmocka_unit_test(test_dirty_texts),
+		cmocka_unit_test(test_records),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

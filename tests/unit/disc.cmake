@@ -1,0 +1,3 @@
+flagman_unit(disc_volume flagman_disc_core)
+flagman_unit(disc_records flagman_disc_core)
+flagman_unit(disc_busy flagman_disc_core)
