@@ -18,7 +18,8 @@ int busy_open(const char *device, int flags);
 /* Locks the file behind FD (flock(2)), which plays a drive: 0 or a verdict's status. */
 int busy_lock(int fd, const char *path);
 
-/* Whether LINE of proc_pid_mountinfo(5), which is changed, mounts DEVICE: then where and by whom. */
+/* Whether LINE of proc_pid_mountinfo(5), which is changed, mounts DEVICE: then where and by whom.
+ */
 bool busy_read_mount(char *line, dev_t device, char *who, size_t size);
 
 #endif

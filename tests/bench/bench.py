@@ -24,6 +24,7 @@ from pathlib import Path
 TESTS = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(TESTS))
 
+from discs import measure_discs
 from lib.processes import comm
 from measure import median, percentile, pss_kib, wait_quiet, wakeups
 from rig import Bench, Flagman, Floor
@@ -236,7 +237,8 @@ def flood(bench, table, flagman, floor):
     print(f"# the floor lost {len(floored.lost)} of them")
 
 
-MEASUREMENTS = {"presses": measure_presses, "idle": measure_idle, "many": measure_many}
+MEASUREMENTS = {"presses": measure_presses, "idle": measure_idle, "many": measure_many,
+                "discs": measure_discs}
 
 
 def measure(name, programs, tools, options):
@@ -269,6 +271,7 @@ def main():
     options.objects = options.objects or (1000 if options.quick else 10000)
     options.idle = 3 if options.quick else 10
     options.listings = 5 if options.quick else 20
+    options.images = (100,) if options.quick else (100, 700)
 
     programs = options.bin.resolve()
     tools = (options.tools or programs.parent / "tests").resolve()

@@ -90,8 +90,8 @@ def test_explorer_copy(flags, smbd):
 
 
 def test_change_notify(flags, smbd):
-    """notifyd sets its watch a moment after the server says that it is armed, and may tell of a rename only after we
-    stopped waiting for it: the first that is reported may be either of the two."""
+    """notifyd sets its watch a moment after the server says that it is armed, and may tell of a
+    rename only after we stopped waiting for it: the first that is reported may be either."""
     put(flags, "Restart.txt")
     session = smbd.session("flags")
     session.arm_notify(session.open_directory(""))

@@ -6,14 +6,17 @@ import shutil
 import subprocess
 
 SECTOR = 2048
+PIECE = 1 << 20
 
 
 def make(path, size=3 << 20, label="LAB", options=("-J", "-R")):
-    """An image at PATH with /readme.txt, /pool/big.bin (SIZE bytes nobody can guess) and /pool/z.txt."""
+    """An image at PATH with /readme.txt, /pool/big.bin (SIZE random bytes) and /pool/z.txt."""
     tree = path.with_suffix(".tree")
     (tree / "pool").mkdir(parents=True)
     (tree / "readme.txt").write_text("hello\n")
-    (tree / "pool" / "big.bin").write_bytes(os.urandom(size))
+    with open(tree / "pool" / "big.bin", "wb") as big:
+        for begin in range(0, size, PIECE):
+            big.write(os.urandom(min(PIECE, size - begin)))
     (tree / "pool" / "z.txt").write_text("the end\n")
     subprocess.run(["genisoimage", "-quiet", "-V", label, *options, "-o", str(path), str(tree)],
                    check=True, capture_output=True)
