@@ -70,6 +70,8 @@ void discs_over(struct agent *a, const struct live *l)
 
 	if (!discs_read(l->claim_fd, &l->run.token, &d) || strcmp(d.verb, "burn") != 0)
 		return;
+	if (store_begin(a->store) == 0) /* when it ended is told too */
+		(void)store_put_run(a->store, &l->run);
 	discs_publish(a);
 	if (!l->flag || !l->run.payload || flag_action(a, l->flag)->drop == VIEW_NONE)
 		return;

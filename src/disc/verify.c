@@ -164,6 +164,7 @@ static int with_record(
 	int status = compare_run(&c);
 	const struct burned *b = &r->burned[r->matches ? r->matched : r->n - 1];
 	v->length = b->length;
+	snprintf(v->name, sizeof(v->name), "%s", b->name);
 	snprintf(what, sizeof(what), "%s as it was burned on %s", b->name, b->when);
 	if (status)
 		return status;
@@ -287,7 +288,7 @@ static void record_verification(const struct verification *v)
 		.sha256 = v->sha256,
 		.length = v->length,
 		.id = v->image ? v->image->volume.id : v->id,
-		.image = v->image ? v->image->name : NULL,
+		.image = v->image ? v->image->name : v->name,
 	};
 	int error = record_send(&r);
 

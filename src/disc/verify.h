@@ -17,7 +17,7 @@ struct verification {
 	/* what came out, for the record */
 	const char *verdict, *against;
 	uint64_t length;
-	char id[VOLUME_ID_SIZE], sha256[65];
+	char id[VOLUME_ID_SIZE], sha256[65], name[256];
 };
 
 /* Compares the disc in D, which nobody holds.  The status of the verdict, which is said to nobody

@@ -16,7 +16,7 @@
 
 #define FIFO_CHUNK  (32 * 1024)
 #define FIFO_CHUNKS 640 /* 20 MiB: libburn's fifo sleeps for 50 ms when it is empty, or full */
-#define POLL_MS     100
+#define POLL_MS     50
 /* On CDs the last sectors of a track can be unreadable for the kernel's read-ahead: they are not to
  * be the image's (cdrecord pads so too). */
 #define CD_PADDING (150 * SECTOR)
