@@ -8,6 +8,7 @@
 #include "common/text.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -53,11 +54,13 @@ static int compare_strings(const void *a, const void *b)
 	return strcmp(*(const char *const *)a, *(const char *const *)b);
 }
 
-static bool add_lock(struct loader *l, struct press *p, char *device)
+static bool add_lock(struct loader *l, struct press *p, const char *device)
 {
 	const char *names[258];
 	size_t n = 0;
 
+	if (!device)
+		return false;
 	for (; p->locks && p->locks[n] && n < 256; n++) {
 		if (strcmp(p->locks[n], device) == 0)
 			return true;
@@ -67,6 +70,18 @@ static bool add_lock(struct loader *l, struct press *p, char *device)
 	qsort(names, n, sizeof(*names), compare_strings);
 	p->locks = unique_strings(l, names, n);
 	return p->locks != NULL;
+}
+
+/* The drive by its name, and by that of the node which it leads to: /dev/cdrom and /dev/sr0 are one
+ * drive, whatever snippets call it. */
+static bool add_locks(struct loader *l, struct press *p, const char *device)
+{
+	char node[PATH_MAX];
+
+	if (!add_lock(l, p, device))
+		return false;
+	return *device != '/' || !l->hooks->resolve(device, node, sizeof(node)) ||
+	       add_lock(l, p, arena_string(l->arena, node));
 }
 
 static enum action_type type_of(const struct key *k)
@@ -123,5 +138,5 @@ bool read_disc(struct loader *l, const struct key *k, const struct node *v, stru
 	args.argv[1] = arena_string(l->arena, args.argv[1]);
 	a->type = type_of(k);
 	a->argv = unique_strings(l, args.argv, args.n);
-	return a->argv && args.argv[0] && args.argv[1] && add_lock(l, &d->press, disc.device);
+	return a->argv && args.argv[0] && args.argv[1] && add_locks(l, &d->press, disc.device);
 }

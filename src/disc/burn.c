@@ -255,7 +255,7 @@ static void record_burn(const struct write_run *w, const struct verification *v)
 		.media = w->drive->media,
 		.product = w->drive->product,
 		.speed = w->speed_of_all,
-		.image = w->image->name,
+		.image = w->image->called,
 	};
 	int error = record_send(&r);
 

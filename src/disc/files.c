@@ -27,6 +27,21 @@ static bool lies_there(const struct search *s, const iso9660_stat_t *st)
 	return s->sector >= first && s->sector < first + n;
 }
 
+/* What does not fit loses its beginning: the file's own name is at the end. */
+static void shorten(const struct search *s, const char *name)
+{
+	size_t n = strlen(name);
+
+	if (n < s->size) {
+		memcpy(s->found, name, n + 1);
+		return;
+	}
+	name += n - (s->size - 4);
+	while (((unsigned char)*name & 0xc0) == 0x80)
+		name++;
+	snprintf(s->found, s->size, "...%s", name);
+}
+
 static bool look_into(struct search *s, const char *path, unsigned depth);
 
 static bool look_at(struct search *s, const char *path, const iso9660_stat_t *st, unsigned depth)
@@ -37,7 +52,7 @@ static bool look_at(struct search *s, const char *path, const iso9660_stat_t *st
 		snprintf(name, sizeof(name), "%s/%s", path, st->filename) >= (int)sizeof(name))
 		return false;
 	if (lies_there(s, st)) {
-		snprintf(s->found, s->size, "%s", name);
+		shorten(s, name);
 		return true;
 	}
 	return st->type == _STAT_DIR && depth < DEPTH_MAX && look_into(s, name, depth + 1);

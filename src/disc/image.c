@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 #include <sysexits.h>
 #include <unistd.h>
@@ -28,22 +29,39 @@ static ssize_t read_image(void *source, void *to, size_t size, uint64_t offset)
 	return (ssize_t)done;
 }
 
+/* "beginning...end.iso", at whole characters. */
+static void shorten(char shown[SHOWN_MAX], const char *name)
+{
+	size_t n = strlen(name), head = SHOWN_MAX / 2, tail = n - (SHOWN_MAX / 2 - 5);
+
+	if (n < SHOWN_MAX) {
+		memcpy(shown, name, n + 1);
+		return;
+	}
+	while (head > 0 && ((unsigned char)name[head] & 0xc0) == 0x80)
+		head--;
+	while (((unsigned char)name[tail] & 0xc0) == 0x80)
+		tail++;
+	snprintf(shown, SHOWN_MAX, "%.*s...%s", (int)head, name, name + tail);
+}
+
 int image_open(const struct disc_options *o, struct image *ret)
 {
 	_cleanup_close_ int fd =
 		open(o->image, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_NOFOLLOW | O_CLOEXEC);
 	int error;
 
-	*ret = (struct image){.fd = -1, .name = o->name};
+	*ret = (struct image){.fd = -1, .called = o->name};
+	shorten(ret->name, o->name);
 	if (fd < 0 || fstat(fd, &ret->st) < 0)
-		return verdict(EX_NOINPUT, "%s can't be read: %s", o->name,
+		return verdict(EX_NOINPUT, "%s can't be read: %s", ret->name,
 			errno == ELOOP ? "it is a symbolic link" : strerror(errno));
 	if (!S_ISREG(ret->st.st_mode))
-		return verdict(EX_NOINPUT, "%s is not an ordinary file", o->name);
+		return verdict(EX_NOINPUT, "%s is not an ordinary file", ret->name);
 	ret->size = (uint64_t)ret->st.st_size;
 	error = volume_look(read_image, &fd, &ret->volume);
 	if (error < 0)
-		return verdict(EX_NOINPUT, "%s can't be read: %s", o->name, strerror(-error));
+		return verdict(EX_NOINPUT, "%s can't be read: %s", ret->name, strerror(-error));
 	(void)posix_fadvise(fd, 0, 0, POSIX_FADV_SEQUENTIAL);
 	ret->fd = steal_fd(&fd);
 	return 0;

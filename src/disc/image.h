@@ -11,10 +11,13 @@
 
 #include <sys/stat.h>
 
+#define SHOWN_MAX 104 /* bytes */
+
 struct image {
 	int fd;
-	const char *name; /* the caller's */
-	uint64_t size;    /* bytes */
+	const char *called;   /* the caller's */
+	char name[SHOWN_MAX]; /* the same as sentences have it: a long one would drown them */
+	uint64_t size;        /* bytes */
 	struct stat st;
 	struct volume volume;
 };

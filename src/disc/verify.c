@@ -31,7 +31,7 @@ struct names {
 /* ", in /pool/x.deb" */
 static const char *in_file(const struct names *n, uint64_t sector, char *buf, size_t size)
 {
-	char path[64], name[200];
+	char path[64], name[96];
 
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", n->v->image ? n->v->image->fd : -1);
 	files_at(n->v->image ? path : n->drive->path, sector, name, sizeof(name));
@@ -288,7 +288,7 @@ static void record_verification(const struct verification *v)
 		.sha256 = v->sha256,
 		.length = v->length,
 		.id = v->image ? v->image->volume.id : v->id,
-		.image = v->image ? v->image->name : v->name,
+		.image = v->image ? v->image->called : v->name,
 	};
 	int error = record_send(&r);
 

@@ -152,6 +152,8 @@ static bool resolve(const char *path, char *buf, size_t size)
 		path = "/etc/share";
 	if (strcmp(path, "/srv/link-to-admins") == 0)
 		path = "/srv/of-admins";
+	if (strcmp(path, "/dev/cdrom") == 0)
+		path = "/dev/sr0";
 	return (size_t)snprintf(buf, size, "%s", path) < size;
 }
 

@@ -833,5 +833,20 @@ def test_the_payload_has_the_name_it_was_dropped_with(tool, iso, played, tmp_pat
     assert "Musik für alle.iso was burned" in done.sentence
 
 
+def test_a_long_name_does_not_drown_the_sentence(drive, tool, iso, tmp_path, listener):
+    name = "ä" * 120 + "Ende.iso"
+    payload = tmp_path / "payload"
+    payload.write_bytes(iso.read_bytes())
+    drive.insert("DVD+R", capacity=1)
+    done = tool("burn", on(drive), FLAGMAN_PAYLOAD=str(payload), FLAGMAN_PAYLOAD_NAME=name)
+    assert done.status == UNFIT and "äää...ä" in done.sentence and "äEnde.iso is too large" in \
+        done.sentence, done
+    assert len(done.sentence.encode()) < 256 and done.sentence.endswith("this one is as it was")
+    drive.insert("DVD+R", capacity=16)
+    assert tool("burn", on(drive), FLAGMAN_PAYLOAD=str(payload), FLAGMAN_PAYLOAD_NAME=name,
+                NOTIFY_SOCKET=str(listener.path)).status == 0
+    assert listener.records()[0]["image"] == name
+
+
 def test_version(tool):
     assert tool("--version").out.startswith("flagman-disc 0.")
