@@ -1,17 +1,21 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The pages say what the programs do."""
 
+import os
 import re
 import subprocess
+from pathlib import Path
 
 import pytest
 
 from fake_agent import CERTAINTIES, STATES, TRIGGERS, make_run
 from snippets import TOP
 
+PROGRAM = Path(os.environ["FLAGMAN_CLI"])
 PAGES = sorted((TOP / "man").glob("*.[1-8]"))
 WANTED = {
     "flagman.1": ["EXAMPLES", "EXIT STATUS", "FILES", "SEE ALSO"],
+    "flagman-disc.1": ["ENVIRONMENT", "EXAMPLES", "EXIT STATUS", "SEE ALSO"],
     "flagmand.8": ["EXAMPLES", "EXIT STATUS", "FILES", "SEE ALSO"],
     "flagman.yaml.5": ["EXAMPLES", "EXIT STATUS", "FILES", "SEE ALSO"],
     "flagman-flags.7": ["SEE ALSO"],
@@ -54,6 +58,20 @@ def test_every_verb_and_option_is_in_the_page(cli):
         assert re.search(rf"^ {{5}}{verb}( |$)", page, re.M), verb
     for option in set(re.findall(r"--[a-z-]+", text)):
         assert option in page, option
+
+
+def test_every_verb_option_and_status_of_flagman_disc_is_in_its_page():
+    page = plain(TOP / "man" / "flagman-disc.1")
+    usage = subprocess.run([PROGRAM.parent / "flagman-disc"], capture_output=True, text=True,
+                           check=False)
+    assert usage.returncode == 64
+    for verb in re.findall(r"flagman-disc (\w+)", usage.stderr):
+        assert re.search(rf"^ {{5}}{verb}( |$)", page, re.M), verb
+    for option in set(re.findall(r"--[a-z-]+", usage.stderr)):
+        assert option in page, option
+    header = (TOP / "src" / "disc" / "disc.h").read_text(encoding="utf-8")
+    for status in re.findall(r"DISC_\w+ = (\d+)", header):
+        assert re.search(rf"^ {{5}}{status}( |$)", page, re.M), status
 
 
 def test_every_word_of_the_json_is_in_the_page(cli, agent):
