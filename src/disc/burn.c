@@ -240,7 +240,7 @@ static int verify_burn(const struct drive *d, const struct disc_options *o, stru
 	return status;
 }
 
-static void record_burn(const struct write_run *w, const struct verification *v)
+static bool record_burn(const struct write_run *w, const struct verification *v)
 {
 	const struct record r = {
 		.verb = "burn",
@@ -257,10 +257,8 @@ static void record_burn(const struct write_run *w, const struct verification *v)
 		.speed = w->speed_of_all,
 		.image = w->image->called,
 	};
-	int error = record_send(&r);
 
-	if (error < 0)
-		say_fact("Record", "it could not be kept: %s", strerror(-error));
+	return record_send(&r);
 }
 
 static int burn(struct drive *d, const struct disc_options *o, const struct image *i)
@@ -285,10 +283,10 @@ static int burn(struct drive *d, const struct disc_options *o, const struct imag
 	}
 	if (!w.touched && *w.sha256 == '\0')
 		return status; /* nothing happened */
-	record_burn(&w, &v);
+	bool kept = record_burn(&w, &v);
 	verdict_say(status);
 	if (o->eject && *w.sha256)
-		verify_eject(d);
+		verify_eject(d, kept);
 	return status;
 }
 

@@ -13,7 +13,7 @@
 
 #define SENTENCE_MAX     512
 #define PROGRESS_EVERY   (USEC_PER_SEC / 2)
-#define BARRIER_PATIENCE (30 * USEC_PER_SEC) /* a disk that is busy may take long to sync */
+#define BARRIER_PATIENCE (10 * USEC_PER_SEC) /* for a disk that is busy */
 
 static char sentence[SENTENCE_MAX];
 static bool said;
@@ -140,7 +140,7 @@ static void add_number(struct buf *b, const char *key, uint64_t value)
 		buf_addf(b, "\t%s=%llu", key, (unsigned long long)value);
 }
 
-int record_send(const struct record *r)
+bool record_send(const struct record *r)
 {
 	struct buf b = BUF_INIT(4096);
 
@@ -158,5 +158,7 @@ int record_send(const struct record *r)
 	if (error > 0)
 		error = sd_notify_barrier(0, BARRIER_PATIENCE);
 	buf_done(&b);
-	return error < 0 ? error : 0;
+	if (error < 0)
+		say_fact("Record", "it could not be kept: %s", strerror(-error));
+	return error >= 0;
 }

@@ -12,6 +12,7 @@
 #ifndef FLAGMAN_DISC_SAY_H
 #define FLAGMAN_DISC_SAY_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 /* Says LINE below NAME, at once. */
@@ -42,7 +43,7 @@ struct record {
 	uint64_t speed;      /* bytes a second */
 	const char *image;   /* its name */
 };
-/* 0, or -errno when nobody keeps it though somebody listens. */
-int record_send(const struct record *r);
+/* True when it is kept, or nobody listens who would; what else is said. */
+bool record_send(const struct record *r);
 
 #endif

@@ -269,9 +269,11 @@ int verify_disc(const struct drive *d, struct verification *v)
 	return status;
 }
 
-void verify_eject(const struct drive *d)
+void verify_eject(const struct drive *d, bool kept)
 {
-	if (d->file || !tray_is_there(d->path))
+	if (!kept)
+		say_fact("Tray", "stays shut: the verdict could not be stored");
+	else if (d->file || !tray_is_there(d->path))
 		say_fact("Tray", "nothing to eject");
 	else if (tray_open(d->path) == 0)
 		say_fact("Tray", "open");
@@ -279,7 +281,7 @@ void verify_eject(const struct drive *d)
 		say_fact("Tray", "it did not open: take the disc out by hand");
 }
 
-static void record_verification(const struct verification *v)
+static bool record_verification(const struct verification *v)
 {
 	const struct record r = {
 		.verb = "verify",
@@ -290,10 +292,8 @@ static void record_verification(const struct verification *v)
 		.id = v->image ? v->image->volume.id : v->id,
 		.image = v->image ? v->image->called : v->name,
 	};
-	int error = record_send(&r);
 
-	if (error < 0)
-		say_fact("Record", "it could not be kept: %s", strerror(-error));
+	return record_send(&r);
 }
 
 int verify_verb(const struct disc_options *o)
@@ -309,12 +309,11 @@ int verify_verb(const struct disc_options *o)
 		status = drive_init(&d, o->device, false);
 	if (status == 0)
 		status = verify_disc(&d, &v);
-	if (v.verdict)
-		record_verification(&v);
-	if (status == DISC_OK || v.verdict) {
+	if (v.verdict) {
+		bool kept = record_verification(&v);
 		verdict_say(status);
 		if (o->eject)
-			verify_eject(&d);
+			verify_eject(&d, kept);
 	}
 	close_fd(i.fd);
 	return status;

@@ -24,8 +24,8 @@ struct verification {
  * yet. */
 int verify_disc(const struct drive *d, struct verification *v);
 
-/* At the end of a burn or a verification, when the verdict is stored: opens the tray.  It may
+/* At the end of a burn or a verification: opens the tray, if the verdict is stored (KEPT).  It may
  * refuse; that changes nothing of what the disc is. */
-void verify_eject(const struct drive *d);
+void verify_eject(const struct drive *d, bool kept);
 
 #endif

@@ -38,6 +38,7 @@ struct run {
 	struct claim_result end;
 	uint64_t began, nudged; /* us, monotonic */
 	bool dirty;             /* the status file is behind */
+	bool deaf;              /* a record could not be kept */
 	pid_t main;
 	bool main_over, all_over; /* the command has been reaped; there are no descendants left */
 	bool stopping;            /* it was told to stop: then all of it counts */
@@ -280,7 +281,8 @@ static int nudge(struct run *r)
 }
 
 /* A record is durable before the next datagram is looked at, which may be a barrier: true, there
- * may be more. */
+ * may be more.  One that can't be kept is the last that is heard of the command: its barrier stays
+ * until it ends, or gives up waiting. */
 static bool hear(struct run *r)
 {
 	*r->progress.record = '\0';
@@ -290,6 +292,7 @@ static bool hear(struct run *r)
 	int error = claim_record_write(r->fds.claim, &r->spec->token, r->progress.record);
 	if (error < 0)
 		dprintf(STDERR_FILENO, "flagman-runner: record: %s\n", strerror(-error));
+	r->deaf = error < 0;
 	return true;
 }
 
@@ -310,6 +313,8 @@ static void watch(struct run *r)
 	while (!is_over(r)) {
 		int timeout = nudge(r);
 		p[OUTPUT].fd = r->pipe_closed ? -1 : r->pipe[0];
+		if (r->deaf)
+			p[NOTIFY].fd = -1;
 		if (poll(p, N, timeout) < 0 && errno != EINTR)
 			break;
 		if (p[OUTPUT].revents)

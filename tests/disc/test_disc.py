@@ -490,6 +490,14 @@ def test_no_eject_before_the_record_is_kept(drive, tool, iso, tmp_path):
     assert drive.tray == "open"
 
 
+def test_no_eject_where_nobody_keeps_the_record(drive, tool, iso, tmp_path):
+    drive.insert("DVD+R", capacity=16)
+    done = tool("burn", on(drive), of(iso), "--verify", "--eject",
+                NOTIFY_SOCKET=str(tmp_path / "nobody"))
+    assert done.status == MATCHES and "stays shut: the verdict could not be stored" in done.out
+    assert drive.tray == "closed"
+
+
 # Verify
 
 

@@ -341,6 +341,28 @@ def test_it_burns_on_without_flagman(inst, drive, iso):
     assert drive.data(len(iso)) == iso and history(inst)[0]["disc"]["verdict"] == "matches"
 
 
+def test_a_record_that_cannot_be_kept(inst, mmc_library, iso, test_dir):
+    """The tray stays shut over a verdict that is not stored; the burn is what it is."""
+    burner = drive_module.Drive(inst.root / "drive", mmc_library)
+    preload.wrap(inst, ["flagman-disc"], mmc_library, FLAGMAN_MMC_DRIVE=burner.directory)
+    real = inst.bin / "real" / "flagman-runner"
+    (inst.bin / "flagman-runner").rename(real)
+    (inst.bin / "flagman-runner").write_text(preload.WRAPPER.format(
+        real=real, variables=f"LD_PRELOAD={preload.build('no_record', test_dir)}"))
+    (inst.bin / "flagman-runner").chmod(0o755)
+    inst.define("DVD", BURNER, group=QUICK)
+    inst.start()
+    inst.wait_state("DVD", "Burn", "")
+    burner.insert("DVD+R", capacity=16)
+    inst.drop("DVD", "Burn", "lab.iso", iso)
+    inst.wait_state("DVD", "Burn", "Done", timeout=PATIENCE)
+    text = inst.text("DVD", "Burn")
+    assert "Record    it could not be kept" in text
+    assert "Tray      stays shut: the verdict could not be stored" in text
+    assert burner.tray == "closed" and history(inst) == []
+    inst.wait_log("flagman-runner: record: Input/output error")
+
+
 def test_a_bad_disc_is_never_done(inst, drive, iso):
     inst.define("DVD", BURNER, group=QUICK)
     inst.start()
