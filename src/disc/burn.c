@@ -284,7 +284,7 @@ static int burn(struct drive *d, const struct disc_options *o, const struct imag
 	if (!w.touched && *w.sha256 == '\0')
 		return status; /* nothing happened */
 	bool kept = record_burn(&w, &v);
-	verdict_say(status);
+	verdict_final();
 	if (o->eject && *w.sha256)
 		verify_eject(d, kept);
 	return status;

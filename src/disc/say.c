@@ -16,7 +16,7 @@
 #define BARRIER_PATIENCE (10 * USEC_PER_SEC) /* for a disk that is busy */
 
 static char sentence[SENTENCE_MAX];
-static bool said;
+static bool final;
 static bool on_line; /* a line of progress stands on the terminal */
 
 static void clear_line(void)
@@ -96,7 +96,7 @@ int verdict(int status, const char *fmt, ...)
 {
 	va_list ap;
 
-	if (said)
+	if (final)
 		return status;
 	va_start(ap, fmt);
 	vsnprintf(sentence, sizeof(sentence), fmt, ap);
@@ -114,15 +114,21 @@ void verdict_add(const char *fmt, ...)
 	va_end(ap);
 }
 
-void verdict_say(int status)
+void verdict_final(void)
 {
-	if (!*sentence || said)
-		return;
-	said = true;
 	for (char *p = sentence; *p; p++)
 		if (*p == '\n')
 			*p = ' '; /* it would end the STATUS= */
 	sd_notifyf(0, "STATUS=%s", sentence);
+	final = true;
+}
+
+void verdict_say(int status)
+{
+	if (!*sentence)
+		return;
+	if (!final)
+		verdict_final();
 	print_line(status ? stderr : stdout, NULL, sentence);
 }
 

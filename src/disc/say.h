@@ -26,8 +26,9 @@ void say_doing(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 int verdict(int status, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 /* Something to add to it. */
 void verdict_add(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
-/* Says it, on stdout where STATUS is 0, else on stderr.  Once said it stands: what comes after it
- * (the tray does not open) has no sentence of its own. */
+/* It stands: what comes after it (the tray does not open) has no sentence of its own. */
+void verdict_final(void);
+/* Says it as the last line, on stdout where STATUS is 0, else on stderr. */
 void verdict_say(int status);
 
 /* One burn or comparison, for the history.  Strings may be NULL. */

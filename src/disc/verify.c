@@ -311,7 +311,7 @@ int verify_verb(const struct disc_options *o)
 		status = verify_disc(&d, &v);
 	if (v.verdict) {
 		bool kept = record_verification(&v);
-		verdict_say(status);
+		verdict_final();
 		if (o->eject)
 			verify_eject(&d, kept);
 	}

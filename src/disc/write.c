@@ -193,7 +193,7 @@ bool write_wait(struct burn_drive *b,
 
 struct watching {
 	const struct write_run *w;
-	uint64_t began;
+	uint64_t began, most; /* bytes: libburn's own figure falls back to 0 when it has closed */
 };
 
 static unsigned buffer_percent(const struct burn_progress *p)
@@ -205,13 +205,14 @@ static unsigned buffer_percent(const struct burn_progress *p)
 
 static void say_writing(void *userdata, int status, const struct burn_progress *p)
 {
-	const struct watching *g = userdata;
+	struct watching *g = userdata;
 	const struct write_run *w = g->w;
 	uint64_t size = w->image->size, done = (uint64_t)p->sector * SECTOR;
 	uint64_t took = now_monotonic() - g->began;
 	char at[64], of[64], left[64], speed[64];
 
 	if (status != BURN_DRIVE_WRITING) {
+		g->most = g->most ? size : 0;
 		say_doing("%u%% %s", w->percent,
 			status == BURN_DRIVE_CLOSING_TRACK || status == BURN_DRIVE_CLOSING_SESSION
 				? "closing the disc"
@@ -219,6 +220,9 @@ static void say_writing(void *userdata, int status, const struct burn_progress *
 		return;
 	}
 	done = done < size ? done : size;
+	if (done < g->most)
+		return;
+	g->most = done;
 	double rate = took ? (double)done / (double)took : 0;
 	text_duration(left, sizeof(left),
 		rate > 0 ? (uint64_t)((double)(size - done) / rate) / USEC_PER_SEC * USEC_PER_SEC

@@ -145,6 +145,7 @@ def test_burn_and_verify(drive, tool, iso, content, kind):
     done = tool("burn", on(drive), of(iso), "--verify", "--eject")
     assert done.status == MATCHES, done
     assert done.sentence == "lab.iso was burned, and the disc matches it, byte for byte"
+    assert done.out.splitlines()[-2:] == ["Tray      open", done.sentence]
     assert drive.data(len(content)) == content
     assert f"SHA-256   {hashlib.sha256(content).hexdigest()}" in done.out
     assert drive.state == "closed" and drive.tray == "open" and not drive.locked
