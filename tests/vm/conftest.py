@@ -20,6 +20,7 @@ HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE.parent), str(HERE)]
 
 from burner import Burner  # noqa: E402
+from discs import Disc  # noqa: E402
 from vm import Machine  # noqa: E402
 
 DISC_USER = "flagman-disc"
@@ -131,6 +132,11 @@ def burner(machine):
         return found
     machine.burner = Burner(machine)
     return machine.burner.up()
+
+
+@pytest.fixture
+def disc(machine, programs):
+    return Disc(machine, programs)
 
 
 def make_iso(path, size, label):
