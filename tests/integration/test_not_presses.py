@@ -246,6 +246,7 @@ def furniture_is_back(inst):
 
 def test_status_txt_is_never_a_button(board, path):
     status = path.with_name("Status.txt")
+    furniture_is_back(board)  # it is written when the flags have been
     for act in (lambda: os.unlink(status),
                 lambda: os.rename(status, path.with_name("Stat.txt")),
                 lambda: os.rename(status, path.parent / "Run" / "Status.txt")):
