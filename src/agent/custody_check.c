@@ -34,8 +34,7 @@ static void hash_done(struct agent *a, struct dropping *d)
 	char hex[2 * SHA256_DIGEST_SIZE + 1];
 
 	sha256_digest(&d->sha, sizeof(digest), digest);
-	for (size_t i = 0; i < sizeof(digest); i++)
-		snprintf(hex + 2 * i, 3, "%02x", digest[i]);
+	text_hex(hex, digest, sizeof(digest));
 	free(d->run.payload_sha256);
 	d->run.payload_sha256 = strdup(hex);
 	d->run.payload_size = d->offset;

@@ -203,6 +203,18 @@ int text_output(struct buf *out, const char *data, size_t len)
 	return out->error;
 }
 
+char *text_hex(char *to, const uint8_t *bytes, size_t n)
+{
+	static const char digits[] = "0123456789abcdef";
+
+	for (size_t i = 0; i < n; i++) {
+		to[2 * i] = digits[bytes[i] >> 4];
+		to[2 * i + 1] = digits[bytes[i] & 15];
+	}
+	to[2 * n] = '\0';
+	return to;
+}
+
 char *text_duration(char *buf, size_t size, uint64_t usec)
 {
 	uint64_t s = usec / USEC_PER_SEC;

@@ -26,6 +26,9 @@ int text_printable(struct buf *out, const char *data, size_t len);
  */
 int text_output(struct buf *out, const char *data, size_t len);
 
+/* N bytes as lower-case digits into TO, which has room for 2 * N and a NUL; TO is returned. */
+char *text_hex(char *to, const uint8_t *bytes, size_t n);
+
 /* "2 min", "1 h 5 min", "350 ms", "12 s", "3 d 4 h": at most two units; "never" for infinity. */
 char *text_duration(char *buf, size_t size, uint64_t usec);
 /* "1.5 MiB", "700 bytes". */

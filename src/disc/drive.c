@@ -223,9 +223,14 @@ bool drive_writes_any(const struct drive *d)
 	return false;
 }
 
+bool drive_is_cd(const struct drive *d)
+{
+	return d->profile == PROFILE_CD_R || d->profile == PROFILE_CD_RW;
+}
+
 double drive_single_speed(const struct drive *d)
 {
-	if (d->profile == PROFILE_CD_R || d->profile == PROFILE_CD_RW)
+	if (drive_is_cd(d))
 		return 176.4;
 	return d->profile >= PROFILE_BD_R && d->profile <= PROFILE_BD_RE ? 4496 : 1385;
 }

@@ -45,6 +45,7 @@ bool drive_overwritable(const struct drive *d);
 /* The drive can write this disc, or some disc. */
 bool drive_writes_disc(const struct drive *d);
 bool drive_writes_any(const struct drive *d);
+bool drive_is_cd(const struct drive *d);
 /* kB/s that are 1x for this disc. */
 double drive_single_speed(const struct drive *d);
 

@@ -6,6 +6,8 @@
 #include "disc/records.h"
 #include "disc/tray.h"
 
+#include "common/text.h"
+
 #include <stdio.h>
 #include <string.h>
 #include <sysexits.h>
@@ -119,12 +121,6 @@ static int with_image(const struct drive *d, struct verification *v, struct medi
 	return verdict(DISC_OK, "the disc matches %s, byte for byte", v->image->name);
 }
 
-static void hex(char *to, const uint8_t *digest, size_t n)
-{
-	for (size_t i = 0; i < n; i++)
-		snprintf(to + 2 * i, 3, "%02x", digest[i]);
-}
-
 /* Where a burned image ends, the digest so far is compared with its own. */
 static void take_sha256(void *userdata, const unsigned char *data, size_t size, uint64_t offset)
 {
@@ -142,7 +138,7 @@ static void take_sha256(void *userdata, const unsigned char *data, size_t size, 
 		struct sha256_ctx at_end = r->sha;
 		uint8_t digest[SHA256_DIGEST_SIZE];
 		sha256_digest(&at_end, sizeof(digest), digest);
-		hex(r->sha256, digest, sizeof(digest));
+		text_hex(r->sha256, digest, sizeof(digest));
 		r->matches = strcmp(r->sha256, b->sha256) == 0;
 		r->matched = r->next++;
 	}
@@ -219,7 +215,7 @@ static int with_checksum(
 	if (compare_result(&c) != DISC_OK)
 		return say_bad(&n, "its image");
 	md5_digest(&r->md5, sizeof(digest), digest);
-	hex(text, digest, sizeof(digest));
+	text_hex(text, digest, sizeof(digest));
 	if (strcmp(text, r->implanted.md5) == 0)
 		return verdict(DISC_OK, "the disc matches the checksum in its image (isomd5sum)");
 	return verdict(DISC_DIFFERS, "the disc differs from the checksum in its image (isomd5sum)");

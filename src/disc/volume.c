@@ -4,6 +4,7 @@
 #include "disc/disc.h"
 
 #include "common/fd.h"
+#include "common/text.h"
 
 #include <cdio/ecma_167.h>
 #include <cdio/iso9660.h>
@@ -11,7 +12,6 @@
 #include <errno.h>
 #include <nettle/sha2.h>
 #include <stddef.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -164,8 +164,7 @@ static void make_id(const struct look *l)
 	sha256_init(&c);
 	sha256_update(&c, (to < l->len ? to : l->len) - from, l->head + from);
 	sha256_digest(&c, sizeof(digest), digest);
-	for (size_t i = 0; i < (VOLUME_ID_SIZE - 1) / 2; i++)
-		snprintf(l->v->id + 2 * i, 3, "%02x", digest[i]);
+	text_hex(l->v->id, digest, (VOLUME_ID_SIZE - 1) / 2);
 }
 
 int volume_look(volume_read *read, void *source, struct volume *ret)

@@ -91,11 +91,6 @@ static struct burn_source *new_fifo(struct source *s)
 
 static struct source source;
 
-static bool is_cd(const struct drive *d)
-{
-	return d->profile == 0x09 || d->profile == 0x0a;
-}
-
 static int compose(struct write_run *w)
 {
 	const struct image *i = w->image;
@@ -110,8 +105,8 @@ static int compose(struct write_run *w)
 	if (!w->disc || !w->session || !w->track || !w->fifo || !w->options)
 		return verdict(EX_OSERR, "out of memory");
 	burn_disc_add_session(w->disc, w->session, BURN_POS_END);
-	burn_track_define_data(
-		w->track, 0, is_cd(w->drive) ? CD_PADDING : 0, 1, BURN_MODE1 | BURN_BLOCK_MODE1);
+	burn_track_define_data(w->track, 0, drive_is_cd(w->drive) ? CD_PADDING : 0, 1,
+		BURN_MODE1 | BURN_BLOCK_MODE1);
 	if (burn_track_set_source(w->track, w->fifo) != BURN_SOURCE_OK ||
 		burn_session_add_track(w->session, w->track, BURN_POS_END) != 1)
 		return verdict(EX_OSERR, "libburn does not take %s", i->name);
@@ -145,7 +140,7 @@ static void one_line(char *s)
 int write_prepare(struct write_run *w)
 {
 	char reasons[BURN_REASONS_LEN], size[64], room[64];
-	uint64_t need = w->image->size + (is_cd(w->drive) ? CD_PADDING : 0);
+	uint64_t need = w->image->size + (drive_is_cd(w->drive) ? CD_PADDING : 0);
 	int status = compose(w);
 
 	if (status)
@@ -287,8 +282,7 @@ int write_go(struct write_run *w)
 		return spoiled(w, DISC_SPOILED, why);
 	}
 	sha256_digest(&source.sha, sizeof(digest), digest);
-	for (size_t i = 0; i < sizeof(digest); i++)
-		snprintf(w->sha256 + 2 * i, 3, "%02x", digest[i]);
+	text_hex(w->sha256, digest, sizeof(digest));
 	w->speed_of_all = took ? w->image->size * USEC_PER_SEC / took : 0;
 	return 0;
 }

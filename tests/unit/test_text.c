@@ -309,6 +309,17 @@ static void test_clocks(void **state)
 	assert_true(now_realtime() / (int64_t)USEC_PER_SEC - time(NULL) <= 1);
 }
 
+static void test_hex(void **state)
+{
+	const uint8_t bytes[] = {0, 0x1f, 0xa0, 0xff};
+	char to[9] = "xxxxxxxx";
+
+	(void)state;
+	assert_ptr_equal(text_hex(to, bytes, sizeof(bytes)), to);
+	assert_string_equal(to, "001fa0ff");
+	assert_string_equal(text_hex(to, bytes, 0), "");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -326,6 +337,7 @@ int main(void)
 		cmocka_unit_test(test_size),
 		cmocka_unit_test(test_times),
 		cmocka_unit_test(test_clocks),
+		cmocka_unit_test(test_hex),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
