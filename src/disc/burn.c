@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sysexits.h>
+#include <unistd.h>
 
 #define BLANK_HEAD (64 * 1024) /* where every file system of a disc has something */
 
@@ -31,34 +32,51 @@ static const char *disc_state(enum burn_disc_status s)
 	}
 }
 
-/* An overwritable disc is always blank for libburn.  Not for the person whose files are on it. */
-static bool holds_something(const struct drive *d)
+/* 1 with more in N, 0 where nothing was ever written, -1 where it can't be read. */
+static int read_head(const struct drive *d, unsigned char *to, off_t at, off_t *n)
+{
+	char why[256];
+
+	if (d->file) {
+		*n = pread(d->lock, to, (size_t)(BLANK_HEAD - at), at);
+		return *n > 0 ? 1 : (int)*n;
+	}
+	(void)drive_trouble(why, sizeof(why)); /* what was before */
+	(void)burn_read_data(d->burner, at, (char *)to, BLANK_HEAD - at, n, 0);
+	if (*n > 0)
+		return 1;
+	/* MMC-5, 6.16.5: there is no such address, or blank check; "[3 11 00]" is a bad sector */
+	drive_trouble(why, sizeof(why));
+	return strstr(why, "[5 ") || strstr(why, "[8 ") ? 0 : -1;
+}
+
+/* An overwritable disc is always blank for libburn.  Not for the person whose files are on it: what
+ * can't be read may be a file too.  NULL, or why it is not. */
+static const char *holds_something(const struct drive *d)
 {
 	static unsigned char head[BLANK_HEAD];
 	off_t n = 0;
+	int r = 1;
 
-	for (off_t at = 0; at < BLANK_HEAD; at += n) {
-		(void)burn_read_data(d->burner, at, (char *)head, BLANK_HEAD - at, &n, 2);
-		if (n <= 0)
-			return false; /* never written: there is nothing to read */
-		for (off_t i = 0; i < n; i++)
+	for (off_t at = 0; at < BLANK_HEAD && r > 0; at += n) {
+		r = read_head(d, head, at, &n);
+		for (off_t i = 0; r > 0 && i < n; i++)
 			if (head[i])
-				return true;
+				return "is not blank";
 	}
-	return false;
+	return r < 0 ? "can't be read, and may hold something" : NULL;
 }
 
-static int not_blank(const struct drive *d, bool erasable)
+static int not_blank(const struct drive *d, const char *how, bool erasable, bool dummy)
 {
 	if (erasable)
 		return verdict(DISC_UNFIT,
-			"the %s in %s is not blank, and this burn may not erase it (blank: yes). "
-			"Put in "
-			"a blank one; this one is as it was",
-			d->media, d->device);
-	return verdict(DISC_UNFIT,
-		"the %s in %s is not blank: put in a blank one. This one is as it was", d->media,
-		d->device);
+			"the %s in %s %s, and %s. Put in a blank one; this one is as it was",
+			d->media, d->device, how,
+			dummy ? "a simulation erases nothing"
+			      : "this burn may not erase it (blank: yes)");
+	return verdict(DISC_UNFIT, "the %s in %s %s: put in a blank one. This one is as it was",
+		d->media, d->device, how);
 }
 
 static int read_only(const struct drive *d)
@@ -95,9 +113,11 @@ static uint64_t size_when_erased(const struct drive *d)
 	return 0;
 }
 
-static int erase(struct drive *d, const struct image *i)
+static int erase(struct write_run *w)
 {
 	char trouble[256], size[64], room[64];
+	struct drive *d = w->drive;
+	const struct image *i = w->image;
 	uint64_t space = size_when_erased(d);
 
 	if (space && space < i->size)
@@ -110,6 +130,7 @@ static int erase(struct drive *d, const struct image *i)
 		return verdict(DISC_STOPPED,
 			"stopped before anything was written: the disc is as it "
 			"was");
+	w->left = "was erased";
 	say_doing("0%% erasing what is on the disc");
 	burn_disc_erase(d->burner, 1);
 	(void)write_wait(d->burner, say_erasing, NULL, false);
@@ -124,16 +145,22 @@ static int erase(struct drive *d, const struct image *i)
 }
 
 /* BD-RE and DVD+RW from the box: a format that takes seconds comes first. */
-static int format(struct drive *d)
+static int format(struct write_run *w)
 {
 	char trouble[256];
+	struct drive *d = w->drive;
 	unsigned block;
 	int state = 0, n;
 	off_t size;
 
-	if (d->file || burn_disc_get_formats(d->burner, &state, &size, &block, &n) <= 0 ||
+	if (d->file || w->dummy ||
+		burn_disc_get_formats(d->burner, &state, &size, &block, &n) <= 0 ||
 		state != BURN_FORMAT_IS_UNFORMATTED)
 		return 0;
+	if (stop_told())
+		return verdict(
+			DISC_STOPPED, "stopped before anything was written: the disc is as it was");
+	w->left = "was formatted";
 	say_doing("0%% formatting the new disc");
 	burn_disc_format(d->burner, 0, 0x40 | 0x06); /* the default size, no certification */
 	(void)write_wait(d->burner, say_erasing, NULL, false);
@@ -143,10 +170,20 @@ static int format(struct drive *d)
 		drive_trouble(trouble, sizeof(trouble)));
 }
 
-/* May it be written?  Erases it where that is asked for. */
-static int make_fit(struct drive *d, const struct disc_options *o, const struct image *i)
+static int make_fit_overwritable(struct write_run *w, bool blank)
 {
+	int status = format(w);
+	const char *how = status || blank || w->left ? NULL : holds_something(w->drive);
+
+	return how ? not_blank(w->drive, how, true, w->dummy) : status;
+}
+
+/* May it be written?  Erases it where that is asked for. */
+static int make_fit(struct write_run *w, const struct disc_options *o)
+{
+	struct drive *d = w->drive;
 	enum burn_disc_status s = burn_disc_get_status(d->burner);
+	bool erasable = burn_disc_erasable(d->burner);
 
 	say_fact("Drive", "%s, %s", d->device, d->model);
 	if (s == BURN_DISC_EMPTY || s == BURN_DISC_UNREADY || s == BURN_DISC_UNGRABBED) {
@@ -156,17 +193,18 @@ static int make_fit(struct drive *d, const struct disc_options *o, const struct 
 	}
 	say_fact("Disc", "%s%s%s, %s", *d->media ? d->media : "unknown", *d->product ? ", " : "",
 		d->product, drive_overwritable(d) ? "overwritable" : disc_state(s));
-	if (!drive_writes_disc(d) || s == BURN_DISC_UNSUITABLE)
+	/* a CD-RW whose burn broke off is unsuitable, but for being erased */
+	if (!drive_writes_disc(d) || (s == BURN_DISC_UNSUITABLE && !erasable))
 		return read_only(d);
-	if (drive_overwritable(d)) {
-		int status = format(d);
-		return status ? status : !o->blank && holds_something(d) ? not_blank(d, true) : 0;
-	}
+	if (drive_overwritable(d))
+		return make_fit_overwritable(w, o->blank);
 	if (s == BURN_DISC_BLANK)
 		return 0;
-	if (!burn_disc_erasable(d->burner) || !o->blank)
-		return not_blank(d, burn_disc_erasable(d->burner));
-	return erase(d, i);
+	if (!erasable || !o->blank || o->dummy)
+		return not_blank(d, "is not blank", erasable, o->dummy);
+	if (s == BURN_DISC_UNSUITABLE)
+		(void)burn_disc_pretend_full(d->burner);
+	return erase(w);
 }
 
 /* The image must not be the disc: a burn would eat it. */
@@ -185,7 +223,7 @@ static int write_image(struct drive *d, struct write_run *w, const struct disc_o
 	int status = drive_take(d);
 
 	if (status == 0)
-		status = make_fit(d, o, w->image);
+		status = make_fit(w, o);
 	if (status == 0)
 		status = write_prepare(w);
 	if (status == 0)
@@ -273,10 +311,18 @@ static int burn(struct drive *d, const struct disc_options *o, const struct imag
 	uint64_t began = now_monotonic();
 	int status = write_image(d, &w, o);
 
-	if (status == 0 && !image_unchanged(i))
-		status = verdict(DISC_SPOILED,
-			"%s was changed while it was burned: the disc is not what it should be",
-			i->name);
+	if (status == 0 && !image_unchanged(i)) {
+		*w.sha256 = '\0'; /* of no image: nothing to verify a disc by */
+		status =
+			o->dummy
+				? verdict(EX_NOINPUT,
+					  "%s was changed while it was read. The disc is as it was",
+					  i->name)
+				: verdict(DISC_SPOILED,
+					  "%s was changed while it was burned: the disc is not "
+					  "what it should be",
+					  i->name);
+	}
 	if (status == 0) {
 		say_burned(&w, now_monotonic() - began);
 		status = verify_burn(d, o, &v);

@@ -137,6 +137,11 @@ static void one_line(char *s)
 			*s = s[1] ? ' ' : '\0';
 }
 
+static const char *left(const struct write_run *w)
+{
+	return w->left ? w->left : "is as it was";
+}
+
 int write_prepare(struct write_run *w)
 {
 	char reasons[BURN_REASONS_LEN], size[64], room[64];
@@ -150,14 +155,14 @@ int write_prepare(struct write_run *w)
 	if (space < need)
 		return verdict(DISC_UNFIT,
 			"%s is too large for the disc: it has %s, and the %s takes %s. Put in a "
-			"larger disc; this one is as it was",
+			"larger disc; this one %s",
 			w->image->name, text_size(size, sizeof(size), w->image->size),
-			w->drive->media, text_size(room, sizeof(room), space));
+			w->drive->media, text_size(room, sizeof(room), space), left(w));
 	if (burn_write_opts_auto_write_type(w->options, w->disc, reasons, 2) == BURN_WRITE_NONE) {
 		one_line(reasons);
-		return verdict(DISC_UNFIT,
-			"%s can't write this %s%s: %.200s. The disc is as it was", w->drive->device,
-			w->drive->media, w->dummy ? " as a simulation" : "", reasons);
+		return verdict(DISC_UNFIT, "%s can't write this %s%s: %.200s. The disc %s",
+			w->drive->device, w->drive->media, w->dummy ? " as a simulation" : "",
+			reasons, left(w));
 	}
 	return 0;
 }
@@ -243,7 +248,7 @@ static int spoiled(const struct write_run *w, int status, const char *how)
 	if (drive_overwritable(w->drive))
 		return verdict(status,
 			"the burn of %s %s: the disc holds a part of it (at most %s), and can be "
-			"burned again",
+			"burned again (blank: yes)",
 			w->image->name, how, done);
 	if (burn_disc_erasable(w->drive->burner))
 		return verdict(status,
@@ -262,9 +267,8 @@ int write_go(struct write_run *w)
 	char why[300];
 
 	if (stop_told())
-		return verdict(DISC_STOPPED,
-			"stopped before anything was written: the disc is as it "
-			"was");
+		return verdict(
+			DISC_STOPPED, "stopped before anything was written: the disc %s", left(w));
 	w->touched = !w->dummy;
 	burn_disc_write(w->options, w->disc);
 	bool stopped = write_wait(w->drive->burner, say_writing, &g, true);

@@ -24,6 +24,8 @@ struct write_run {
 	struct burn_track *track;
 	struct burn_source *fifo;
 	struct burn_write_opts *options;
+	/* what became of the disc before it is written: "was erased"; NULL: it is as it was */
+	const char *left;
 	/* what came out */
 	bool touched;          /* something may be on the disc */
 	uint64_t speed_of_all; /* bytes a second */

@@ -247,6 +247,10 @@ class Drive:
         """This one cannot be written; None: all can be."""
         self.set("write_error", -1 if sector is None else sector)
 
+    def unclosable(self, on=True):
+        """What was written cannot be closed."""
+        self.set("close_error", on)
+
     def slow(self, write_ms=None, read_ms=None, busy_ms=None):
         """How long a WRITE takes, a READ, and what goes on behind IMMED (closing, loading, ...)."""
         for name, value in (("write_ms", write_ms), ("read_ms", read_ms), ("busy_ms", busy_ms)):

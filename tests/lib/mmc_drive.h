@@ -70,6 +70,7 @@ struct mmc_state {
 	int64_t corrupt_count;        /* sectors of which a bit turns when they are written */
 	int64_t corrupt[MMC_SPOTS];
 	int64_t write_error; /* this sector cannot be written; -1: none */
+	int64_t close_error; /* what is in the buffer can't be written, nor anything be closed */
 	int64_t write_ms;    /* that each WRITE takes */
 	int64_t read_ms;     /* that each READ takes */
 	int64_t busy_ms;     /* that closing, blanking, formatting and loading take */

@@ -86,6 +86,8 @@ int mmc_sync(struct mmc_command *c)
 	struct mmc_state *m = mmc_state();
 
 	(void)c;
+	if (m->close_error)
+		return SENSE_WRITE_ERROR;
 	if (m->cue && m->run >= 0 && m->nwa >= m->cue)
 		finish_session(!more_to_come());
 	else if ((m->profile == 0x11 || m->profile == 0x14) &&
@@ -155,6 +157,8 @@ int mmc_close(struct mmc_command *c)
 		: what == 2 ? " session"
 			    : " disc");
 	mmc_be_busy();
+	if (m->close_error)
+		return SENSE_WRITE_ERROR;
 	if (mmc_is_overwritable())
 		return 0;
 	if (m->closed)

@@ -1,0 +1,147 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""flagman-disc among broken discs, odd images and people who interfere: it never says more than is
+so, and touches no disc that it was not given."""
+
+import os
+import signal
+
+import pytest
+import test_disc
+from test_disc import (DIFFERS, EVERY_KIND, EX_NOINPUT, MATCHES, OVERWRITABLE, SECTOR, SPOILED,
+                       STOPPED, TIMEOUT, UNFIT, Result, of, on)
+
+from lib import images, preload
+
+tool, iso, content = test_disc.tool, test_disc.iso, test_disc.content
+played, listener = test_disc.played, test_disc.listener
+
+
+def over(process):
+    return Result(process, *process.communicate(timeout=TIMEOUT))
+
+
+# A disc is as it was, or it is said
+
+
+@pytest.mark.parametrize("kind", ("CD-RW", "DVD-RW"))
+def test_told_to_stop_while_it_erases(drive, tool, iso, kind):
+    drive.insert(kind, capacity=16, data=os.urandom(100 * SECTOR))
+    drive.slow(busy_ms=300)
+    process = tool.start("burn", on(drive), of(iso), "--blank")
+    drive.wait_for("BLANK")
+    process.send_signal(signal.SIGTERM)
+    done = over(process)
+    assert done.status == STOPPED and drive.state == "blank", done
+    assert done.sentence == "stopped before anything was written: the disc was erased"
+
+
+def test_told_to_stop_while_it_formats(drive, tool, iso):
+    drive.insert("BD-RE", capacity=16, state="virgin")
+    drive.slow(busy_ms=300)
+    process = tool.start("burn", on(drive), of(iso))
+    drive.wait_for("FORMAT")
+    process.send_signal(signal.SIGTERM)
+    done = over(process)
+    assert done.status == STOPPED and not drive.did("WRITE10"), done
+    assert done.sentence == "stopped before anything was written: the disc was formatted"
+
+
+@pytest.mark.parametrize("kind", ("CD-RW", "DVD-RW", "DVD+RW"))
+def test_a_simulation_erases_nothing(drive, tool, iso, kind):
+    before = os.urandom(100 * SECTOR)
+    drive.insert(kind, capacity=16, data=before)
+    done = tool("burn", on(drive), of(iso), "--blank", "--dummy")
+    assert done.status == UNFIT and "is as it was" in done.sentence, done
+    assert not drive.wrote() and drive.data(len(before)) == before
+
+
+@pytest.mark.parametrize("kind", OVERWRITABLE)
+def test_a_simulation_formats_nothing(drive, tool, iso, kind):
+    drive.insert(kind, capacity=16, state="virgin")
+    assert tool("burn", on(drive), of(iso), "--dummy").status == UNFIT
+    assert not drive.wrote() and drive.state == "blank"
+
+
+@pytest.mark.parametrize("kind", OVERWRITABLE)
+@pytest.mark.parametrize("sector", (0, 16))
+def test_what_cannot_be_read_is_not_blank(drive, tool, iso, content, kind, sector):
+    """The descriptor of somebody's files lies in a sector that has become bad."""
+    drive.insert(kind, capacity=16, data=content)
+    drive.unreadable(sector)
+    done = tool("burn", on(drive), of(iso))
+    assert done.status == UNFIT and "can't be read, and may hold something" in done.sentence, done
+    assert not drive.wrote(), drive.log()
+    drive.unreadable()
+    assert tool("burn", on(drive), of(iso), "--blank", "--verify").status == MATCHES
+
+
+def test_a_file_that_cannot_be_read_is_not_blank(tool, iso, content, played, tmp_path):
+    library = preload.build("bad_sectors", tmp_path)
+    played[1].write_bytes(content)
+    done = tool("burn", f"--device={played[0]}", of(iso), BAD_FILE=str(played[1]), BAD_FIRST="0",
+                BAD_LAST=str(SECTOR), LD_PRELOAD=f"{library} {tool.env['LD_PRELOAD']}")
+    assert done.status == UNFIT and played[1].read_bytes() == content, done
+
+
+@pytest.mark.parametrize("zeros", (0, 33000, 65535))
+def test_a_file_with_little_in_it_is_not_blank(tool, iso, played, zeros):
+    before = bytes(zeros) + b"x"
+    played[1].write_bytes(before)
+    done = tool("burn", f"--device={played[0]}", of(iso))
+    assert done.status == UNFIT and played[1].read_bytes() == before, done
+
+
+def test_a_simulation_of_what_changes(drive, tool, iso, tmp_path):
+    image = tmp_path / "changing.iso"
+    image.write_bytes(iso.read_bytes())
+    drive.insert("DVD-R", capacity=16)
+    drive.slow(write_ms=20)
+    process = tool.start("burn", on(drive), of(image), "--dummy")
+    drive.wait_for("WRITE10 lba=64")
+    images.flip(image, 100)
+    done = over(process)
+    assert done.status == EX_NOINPUT and "is as it was" in done.sentence, done
+    assert drive.state == "blank"
+
+
+# A burn that did not end well
+
+
+def test_an_image_that_changes_leaves_nothing_to_verify_by(drive, tool, iso, tmp_path, listener):
+    image = tmp_path / "changing.iso"
+    image.write_bytes(iso.read_bytes())
+    drive.insert("DVD+R", capacity=16)
+    drive.slow(write_ms=20)
+    process = tool.start("burn", on(drive), of(image), "--eject", NOTIFY_SOCKET=str(listener.path))
+    drive.wait_for("WRITE10 lba=64")
+    images.flip(image, 100)
+    assert over(process).status == SPOILED
+    record, = listener.records()
+    assert record["verdict"] == "spoiled" and "sha256" not in record and drive.tray == "closed"
+
+
+@pytest.mark.parametrize("kind", EVERY_KIND)
+def test_a_disc_that_cannot_be_closed(drive, tool, iso, kind):
+    drive.insert(kind, capacity=16)
+    drive.unclosable()
+    done = tool("burn", on(drive), of(iso), "--verify")
+    assert done.status == SPOILED and "the burn of lab.iso broke off" in done.sentence, done
+
+
+@pytest.mark.parametrize("sig", (signal.SIGTERM, signal.SIGKILL))
+@pytest.mark.parametrize("kind", ("CD-RW", "DVD+R", "DVD+RW"))
+def test_a_disc_that_was_spoiled(drive, tool, iso, kind, sig):
+    """It is told from a blank one, and erased where it can be."""
+    drive.insert(kind, capacity=16)
+    drive.slow(write_ms=20)
+    process = tool.start("burn", on(drive), of(iso))
+    drive.wait_for("WRITE10 lba=64")
+    process.send_signal(sig)
+    over(process)
+    drive.slow(write_ms=0)
+    assert not drive.locked and tool("verify", on(drive), of(iso)).status == DIFFERS
+    drive.forget()
+    done = tool("burn", on(drive), of(iso))
+    assert done.status == UNFIT and not drive.wrote(), done
+    done = tool("burn", on(drive), of(iso), "--blank", "--verify")
+    assert done.status == (UNFIT if kind == "DVD+R" else MATCHES), done
