@@ -60,12 +60,14 @@ static void take(struct walk *w, size_t size, uint64_t offset)
 }
 
 /* What could not be read in one go.  A sector is taken as soon as it is there: w->disc is free
- * then. */
-static void read_sectors(struct walk *w, size_t size, uint64_t offset)
+ * then.  False: told to stop before it was through. */
+static bool read_sectors(struct walk *w, size_t size, uint64_t offset)
 {
 	struct compare *c = w->c;
 
-	for (size_t at = 0; at < size && !w->status && !c->gave_up && !stop_told(); at += SECTOR) {
+	for (size_t at = 0; at < size && !w->status && !c->gave_up; at += SECTOR) {
+		if (stop_told())
+			return false;
 		size_t want = size - at < SECTOR ? size - at : SECTOR;
 		ssize_t n = medium_read_sector(c->medium, w->disc, offset + at);
 		if (n < 0) {
@@ -74,10 +76,25 @@ static void read_sectors(struct walk *w, size_t size, uint64_t offset)
 		}
 		if ((size_t)n < want) {
 			c->end = offset + at + (size_t)n;
-			return;
+			return true;
 		}
 		take(w, want, offset + at);
 	}
+	return true;
+}
+
+/* What is bad already stays so; the rest is not known. */
+static void stop(struct walk *w, uint64_t known)
+{
+	struct compare *c = w->c;
+
+	if (c->differing || c->unreadable)
+		c->gave_up = true;
+	else
+		w->status = verdict(DISC_STOPPED,
+			"stopped after %llu of %llu sectors: nothing is known of the rest",
+			(unsigned long long)(known / SECTOR),
+			(unsigned long long)((c->length + SECTOR - 1) / SECTOR));
 }
 
 static void show_progress(const struct walk *w, uint64_t done)
@@ -104,19 +121,17 @@ static void walk(struct walk *w)
 	for (uint64_t at = 0; at < c->end && !w->status && !c->gave_up;) {
 		size_t size = c->end - at < MEDIUM_CHUNK ? (size_t)(c->end - at) : MEDIUM_CHUNK;
 		ssize_t n = medium_read(c->medium, w->disc, size, at);
+		bool through = true;
 		if (n < 0) {
-			read_sectors(w, size, at);
+			through = read_sectors(w, size, at);
 		} else {
 			take(w, (size_t)n, at);
 			if ((size_t)n < size)
 				c->end = at + (size_t)n;
 		}
 		at += size;
-		if (stop_told())
-			w->status = verdict(DISC_STOPPED,
-				"stopped after %llu of %llu sectors: nothing is known of the rest",
-				(unsigned long long)(at / SECTOR),
-				(unsigned long long)((c->length + SECTOR - 1) / SECTOR));
+		if (!through || (at < c->end && stop_told()))
+			stop(w, through ? at : at - size);
 		show_progress(w, at < c->length ? at : c->length);
 	}
 }

@@ -32,7 +32,7 @@ struct compare {
 	uint64_t unreadable, first_unreadable; /* sectors */
 	int error;                             /* errno of the first that was unreadable */
 	uint64_t end;                          /* bytes that there were: LENGTH, or less */
-	bool gave_up;                          /* after COMPARE_UNREADABLE_MAX */
+	bool gave_up; /* after COMPARE_UNREADABLE_MAX, or told to stop when it was bad already */
 };
 
 /* 0 when it could be carried out, whatever came out; else a verdict's status: DISC_STOPPED,

@@ -67,26 +67,31 @@ int image_open(const struct disc_options *o, struct image *ret)
 	return 0;
 }
 
-int image_check(const struct image *i)
+int image_whole(const struct image *i, const char *done)
 {
 	char size[64], want[64], missing[64];
 
 	if (i->size == 0)
-		return verdict(
-			EX_DATAERR, "%s is empty: nothing was burned. Copy it here again", i->name);
-	if (!i->volume.iso9660 && !i->volume.udf)
+		return verdict(EX_DATAERR, "%s is empty: nothing was %s. Copy it here again",
+			i->name, done);
+	if (i->size < i->volume.size)
+		return verdict(EX_DATAERR,
+			"%s is cut short: it has %s of the %s that it says it has, %s are missing. "
+			"Nothing was %s; copy it here again",
+			i->name, text_size(size, sizeof(size), i->size),
+			text_size(want, sizeof(want), i->volume.size),
+			text_size(missing, sizeof(missing), i->volume.size - i->size), done);
+	return 0;
+}
+
+int image_check(const struct image *i)
+{
+	if (i->size && !i->volume.iso9660 && !i->volume.udf)
 		return verdict(EX_DATAERR,
 			"%s is not a disc image: it has neither an ISO 9660 nor a UDF file system. "
 			"Nothing was burned",
 			i->name);
-	if (i->size < i->volume.size)
-		return verdict(EX_DATAERR,
-			"%s is cut short: it has %s of the %s that it says it has, %s are missing. "
-			"Nothing was burned; copy it here again",
-			i->name, text_size(size, sizeof(size), i->size),
-			text_size(want, sizeof(want), i->volume.size),
-			text_size(missing, sizeof(missing), i->volume.size - i->size));
-	return 0;
+	return image_whole(i, "burned");
 }
 
 bool image_unchanged(const struct image *i)

@@ -24,6 +24,9 @@ struct image {
 
 /* Opens it; 0 or a verdict's status.  The caller closes ret->fd. */
 int image_open(const struct disc_options *o, struct image *ret);
+/* Is all of it there?  DONE is what was not done if it isn't: "burned", "compared".  0 or a
+ * verdict's status (EX_DATAERR). */
+int image_whole(const struct image *i, const char *done);
 /* Is it fit to be burned?  0 or a verdict's status (EX_DATAERR). */
 int image_check(const struct image *i);
 bool image_unchanged(const struct image *i);

@@ -131,3 +131,30 @@ ssize_t medium_read_sector(struct medium *m, void *to, uint64_t offset)
 		n = pread(m->fd, to, SECTOR, (off_t)offset);
 	return n < 0 ? -errno : n;
 }
+
+ssize_t medium_read_patiently(struct medium *m, void *to, size_t size, uint64_t offset)
+{
+	ssize_t n = medium_read(m, to, size, offset);
+	size_t done = 0;
+
+	if (n >= 0)
+		return n;
+	for (n = SECTOR; done < size && n == SECTOR; done += n > 0 ? (size_t)n : 0)
+		n = medium_read_sector(m, (char *)to + done, offset + done);
+	return n < 0 ? n : (ssize_t)done;
+}
+
+int medium_gone(const struct drive *d)
+{
+	int status = d->file ? CDS_DISC_OK : tray_status(d->path);
+
+	if (status == CDS_TRAY_OPEN || status == CDS_NO_DISC)
+		return verdict(DISC_NONE,
+			"the disc was taken out of %s while it was read: put it in again",
+			d->device);
+	if (status < 0)
+		return verdict(EX_UNAVAILABLE,
+			"%s went away while its disc was read: is it connected and switched on?",
+			d->device);
+	return 0;
+}

@@ -37,7 +37,13 @@ int medium_open(const struct drive *d, bool cycle, struct medium *ret);
  * has room for a multiple of it.  Returns how many there were, which is less than SIZE only at the
  * end of the disc; -EIO and the like. */
 ssize_t medium_read(struct medium *m, void *to, size_t size, uint64_t offset);
+/* The same, and what can't be read in one go is read by sectors, with retries. */
+ssize_t medium_read_patiently(struct medium *m, void *to, size_t size, uint64_t offset);
 /* One sector, with retries: how many bytes there were, 0 at the end of the disc; -errno. */
 ssize_t medium_read_sector(struct medium *m, void *to, uint64_t offset);
+
+/* Could D not be read because the disc is gone, or the drive?  0 if not; else a verdict's status.
+ */
+int medium_gone(const struct drive *d);
 
 #endif

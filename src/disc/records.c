@@ -24,8 +24,9 @@ static bool read_record(char *line, const char *id, struct burned *ret)
 		return false;
 	line[strcspn(line, "\n")] = '\0';
 	ret->length = strtoull(length, &end, 10);
-	return *length >= '1' && *length <= '9' && !*end && strlen(sha256) == 64 &&
-	       strspn(sha256, HEX) == 64 && copy(ret->sha256, sizeof(ret->sha256), sha256) &&
+	return *length >= '1' && *length <= '9' && !*end && ret->length <= INT64_MAX &&
+	       strlen(sha256) == 64 && strspn(sha256, HEX) == 64 &&
+	       copy(ret->sha256, sizeof(ret->sha256), sha256) &&
 	       copy(ret->when, sizeof(ret->when), when) && copy(ret->name, sizeof(ret->name), line);
 }
 

@@ -86,7 +86,10 @@ static int say_bad(const struct names *n, const char *what)
 {
 	const struct compare *c = n->c;
 	char text[400], file[256];
+	int gone = c->differing ? 0 : medium_gone(n->drive);
 
+	if (gone)
+		return gone;
 	if (c->unreadable)
 		say_unreadable(n, text, sizeof(text));
 	if (!c->differing && c->unreadable)
@@ -94,9 +97,9 @@ static int say_bad(const struct names *n, const char *what)
 	if (!c->differing)
 		return ends_early(n, what);
 	int status = verdict(DISC_DIFFERS,
-		"the disc differs from %s: %llu sector%s of %llu, the first is sector %llu%s", what,
-		(unsigned long long)c->differing, plural(c->differing), sectors(c->length),
-		(unsigned long long)c->first_differing,
+		"the disc differs from %s: %s%llu sector%s of %llu, the first is sector %llu%s",
+		what, c->gave_up ? "at least " : "", (unsigned long long)c->differing,
+		plural(c->differing), sectors(c->length), (unsigned long long)c->first_differing,
 		in_file(n, c->first_differing, file, sizeof(file)));
 	if (c->unreadable)
 		verdict_add("; and %s", text);
@@ -223,7 +226,7 @@ static int with_checksum(
 
 static ssize_t read_medium(void *source, void *to, size_t size, uint64_t offset)
 {
-	return medium_read(source, to, size, offset);
+	return medium_read_patiently(source, to, size, offset);
 }
 
 static int without_image(const struct drive *d, struct verification *v, struct medium *m)
@@ -232,9 +235,13 @@ static int without_image(const struct drive *d, struct verification *v, struct m
 	struct volume volume;
 	int error = volume_look(read_medium, m, &volume);
 
-	if (error < 0)
-		return verdict(DISC_UNREADABLE,
-			"the disc is unreadable where it says what it holds: %s", strerror(-error));
+	if (error < 0) {
+		int gone = medium_gone(d);
+		return gone ? gone
+			    : verdict(DISC_UNREADABLE,
+				      "the disc is unreadable where it says what it holds: %s",
+				      strerror(-error));
+	}
 	if (*volume.label)
 		say_fact("Volume", "%s", volume.label);
 	snprintf(v->id, sizeof(v->id), "%s", volume.id);
@@ -301,6 +308,8 @@ int verify_verb(const struct disc_options *o)
 
 	if (o->image)
 		v.image = &i;
+	if (status == 0 && o->image)
+		status = image_whole(&i, "compared");
 	if (status == 0)
 		status = drive_init(&d, o->device, false);
 	if (status == 0)

@@ -7,8 +7,9 @@ import signal
 
 import pytest
 import test_disc
-from test_disc import (DIFFERS, EVERY_KIND, EX_NOINPUT, MATCHES, OVERWRITABLE, SECTOR, SPOILED,
-                       STOPPED, TIMEOUT, UNFIT, Result, of, on)
+from test_disc import (DIFFERS, EVERY_KIND, EX_DATAERR, EX_NOINPUT, EX_UNAVAILABLE, MATCHES,
+                       NO_DISC, NOTHING, OVERWRITABLE, SECTOR, SPOILED, STOPPED, TIMEOUT, UNFIT,
+                       UNREADABLE, Result, burned, identity, of, on, record_of)
 
 from lib import images, preload
 
@@ -145,3 +146,86 @@ def test_a_disc_that_was_spoiled(drive, tool, iso, kind, sig):
     assert done.status == UNFIT and not drive.wrote(), done
     done = tool("burn", on(drive), of(iso), "--blank", "--verify")
     assert done.status == (UNFIT if kind == "DVD+R" else MATCHES), done
+
+
+# What is compared
+
+
+@pytest.mark.parametrize("size,words", ((0, "is empty: nothing was compared"),
+                                        (1 << 20, "is cut short")))
+def test_verify_with_a_part_of_an_image(tool, content, played, tmp_path, size, words):
+    """A disc that may be bad where the image ends too early does not match."""
+    played[1].write_bytes(content)
+    image = tmp_path / "part.iso"
+    image.write_bytes(content[:size])
+    done = tool("verify", f"--device={played[0]}", of(image))
+    assert done.status == EX_DATAERR and words in done.sentence, done
+
+
+@pytest.mark.parametrize("length", (2**63, 2**64 - 1, 2**64))
+def test_a_record_of_an_absurd_length(tool, iso, content, played, tmp_path, length):
+    records = tmp_path / "records"
+    records.write_text(f"{identity(tool, iso)}\t{length}\t{'0' * 64}\twhen\tname\n")
+    played[1].write_bytes(content)
+    done = tool("verify", f"--device={played[0]}", f"--records={records}")
+    assert done.status == NOTHING, done
+
+
+def test_descriptors_that_are_read_at_the_second_try(drive, tool, iso, content, tmp_path):
+    burned(drive, tool, iso)
+    records = tmp_path / "records"
+    records.write_text(record_of(content, identity=identity(tool, iso)) + "\n")
+    drive.unreadable(16, 20, tries=2)
+    assert tool("verify", on(drive), f"--records={records}").status == MATCHES
+    drive.unreadable(17)
+    assert tool("verify", on(drive), f"--records={records}").status == UNREADABLE
+
+
+@pytest.mark.parametrize("how,status,ms,read", (
+    ("flip", DIFFERS, 200, "at=0 size=1048576"),
+    ("unreadable", UNREADABLE, 5, f"at={101 * SECTOR} size={SECTOR}")))
+def test_told_to_stop_when_it_is_bad_already(drive, tool, iso, listener, how, status, ms, read):
+    burned(drive, tool, iso)
+    getattr(drive, how)(100)
+    drive.slow(read_ms=ms)
+    process = tool.start("verify", on(drive), of(iso), NOTIFY_SOCKET=str(listener.path))
+    drive.wait_for(f"BLOCK_READ {read}")
+    process.send_signal(signal.SIGTERM)
+    done = over(process)
+    assert done.status == status and "at least 1 sector of" in done.sentence, done
+    assert listener.records()[0]["verdict"] == {DIFFERS: "differs"}.get(status, "unreadable")
+
+
+def test_told_to_stop_in_the_last_of_it(drive, tool, iso):
+    """It is read by sectors there, and not all of them were: that is no match."""
+    burned(drive, tool, iso)
+    last = iso.stat().st_size // SECTOR // 512 * 512
+    drive.unreadable(last, tries=2)
+    drive.slow(read_ms=20)
+    process = tool.start("verify", on(drive), of(iso))
+    drive.wait_for(f"BLOCK_READ at={(last + 1) * SECTOR} size={SECTOR}")
+    process.send_signal(signal.SIGTERM)
+    done = over(process)
+    assert done.status == STOPPED and f"stopped after {last} of" in done.sentence, done
+
+
+@pytest.mark.parametrize("reference", ("image", "record"))
+@pytest.mark.parametrize("tray,status", ((True, NO_DISC), (False, EX_UNAVAILABLE)))
+def test_a_disc_that_goes_while_it_is_read(drive, tool, iso, content, tmp_path, listener, tray,
+                                           status, reference):
+    """Nothing is said of the disc: somebody has taken it out, or the drive was unplugged."""
+    records = tmp_path / "records"
+    records.write_text(record_of(content, identity=identity(tool, iso)) + "\n")
+    burned(drive, tool, iso)
+    drive.slow(read_ms=100)
+    process = tool.start("verify", on(drive), of(iso) if reference == "image" else
+                         f"--records={records}", NOTIFY_SOCKET=str(listener.path))
+    drive.wait_for("BLOCK_READ")
+    drive.slow(read_ms=0)
+    if tray:
+        drive.tray = "open"
+    else:
+        drive.unplugged()
+    done = over(process)
+    assert done.status == status and "while it" in done.sentence, done
+    assert not listener.records()
