@@ -229,3 +229,32 @@ def test_a_disc_that_goes_while_it_is_read(drive, tool, iso, content, tmp_path, 
     done = over(process)
     assert done.status == status and "while it" in done.sentence, done
     assert not listener.records()
+
+
+def directory(name, sector, size):
+    """ECMA-119 9.1."""
+    length = 33 + len(name) + (1 - len(name) % 2)
+    numbers = b"".join(number.to_bytes(4, "little") + number.to_bytes(4, "big")
+                       for number in (sector, size))
+    return (bytes([length, 0]) + numbers + bytes(7) + b"\x02\0\0\x01\0\0\x01" +
+            bytes([len(name)]) + name).ljust(length, b"\0")
+
+
+def test_a_tree_without_an_end(tool, iso, content, played, tmp_path):
+    """Each directory of a MiB is itself in each other: no file is found, but the verdict stands."""
+    size, root = 1 << 20, 24
+    image = bytearray(content.ljust(2048 * SECTOR, b"\0"))
+    image[17 * SECTOR:18 * SECTOR] = b"\xffCD001\x01".ljust(SECTOR, b"\0")  # and no Joliet
+    image[16 * SECTOR + 156:16 * SECTOR + 190] = directory(b"\0", root, size)
+    for at in range(0, size, SECTOR):
+        entries = b"" if at else directory(b"\0", root, size) + directory(b"\x01", root, size)
+        while len(entries) + 40 <= SECTOR:
+            entries += directory(b"D%06d" % (at + len(entries)), root, size)
+        image[root * SECTOR + at:(root + 1) * SECTOR + at] = entries.ljust(SECTOR, b"\0")
+    path = tmp_path / "loop.iso"
+    path.write_bytes(image)
+    image[-1] ^= 1
+    played[1].write_bytes(image)
+    done = tool("verify", f"--device={played[0]}", of(path))
+    assert done.status == DIFFERS, done
+    assert done.sentence.endswith("1 sector of 2048, the first is sector 2047"), done
