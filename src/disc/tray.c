@@ -75,14 +75,20 @@ int tray_open(const char *device)
 
 	if (status)
 		return status;
+	/* some drives never say that a tray is open, only that there is no disc any more */
+	bool empty = tray_status(device) == CDS_NO_DISC;
 	driver_return_code_t r = mmc_eject_media(drive);
 	cdio_destroy(drive);
-	/* some drives never say that a tray is open, only that there is no disc */
-	while (!is_open(status = tray_status(device)) && status != CDS_NO_DISC &&
+	while (!is_open(status = tray_status(device)) && (empty || status != CDS_NO_DISC) &&
 		now_monotonic() < until && r == DRIVER_OP_SUCCESS)
 		(void)stop_wait(POLL_MS);
-	if (is_open(status) || status == CDS_NO_DISC)
+	if (is_open(status) || (!empty && status == CDS_NO_DISC))
 		return 0;
+	if (status == CDS_NO_DISC && r == DRIVER_OP_SUCCESS)
+		return verdict(DISC_NO_TRAY,
+			"%s was told to open its tray, and does not say that it did: there is no "
+			"disc in it",
+			device);
 	return verdict(DISC_NO_TRAY,
 		"the tray of %s did not open%s: another program may hold it shut, or it is jammed",
 		device, r == DRIVER_OP_SUCCESS ? "" : " (the drive refused)");

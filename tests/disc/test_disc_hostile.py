@@ -8,8 +8,8 @@ import signal
 import pytest
 import test_disc
 from test_disc import (DIFFERS, EVERY_KIND, EX_DATAERR, EX_NOINPUT, EX_UNAVAILABLE, MATCHES,
-                       NO_DISC, NOTHING, OVERWRITABLE, SECTOR, SPOILED, STOPPED, TIMEOUT, UNFIT,
-                       UNREADABLE, Result, burned, identity, of, on, record_of)
+                       NO_DISC, NO_TRAY, NOTHING, OVERWRITABLE, SECTOR, SPOILED, STOPPED, TIMEOUT,
+                       UNFIT, UNREADABLE, Result, burned, identity, of, on, record_of)
 
 from lib import images, preload
 
@@ -258,3 +258,13 @@ def test_a_tree_without_an_end(tool, iso, content, played, tmp_path):
     done = tool("verify", f"--device={played[0]}", of(path))
     assert done.status == DIFFERS, done
     assert done.sentence.endswith("1 sector of 2048, the first is sector 2047"), done
+
+
+# The tray
+
+
+def test_an_empty_tray_that_does_not_open(drive, tool):
+    """That there is no disc does not say that it is open."""
+    drive.prevented()
+    assert tool("eject", on(drive)).status == NO_TRAY
+    assert drive.tray == "closed"
