@@ -6,7 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define HEX "0123456789abcdef"
+#define HEX         "0123456789abcdef"
+#define LINE_LENGTH 1024               /* what the agent writes has less than 700 */
+#define BYTES_MAX   (16 * 1024 * 1024) /* it writes 4 MiB at most; the newest come first */
 
 static bool copy(char *to, size_t size, const char *from)
 {
@@ -49,13 +51,17 @@ size_t records_find(const char *path, const char *id, struct burned found[RECORD
 {
 	bool standard_input = path && strcmp(path, "-") == 0;
 	FILE *f = !path ? NULL : standard_input ? stdin : fopen(path, "re");
-	char *line = NULL;
-	size_t size = 0, n = 0;
+	char line[LINE_LENGTH];
+	size_t n = 0, bytes = 0;
+	bool begins = true;
 
-	while (f && *id && n < RECORDS_MAX && getline(&line, &size, f) > 0)
-		if (read_record(line, id, &found[n]) && !is_known(found, n, &found[n]))
+	while (f && *id && n < RECORDS_MAX && bytes < BYTES_MAX && fgets(line, sizeof(line), f)) {
+		bool whole = begins && strchr(line, '\n');
+		begins = strchr(line, '\n');
+		bytes += begins ? strlen(line) : sizeof(line);
+		if (whole && read_record(line, id, &found[n]) && !is_known(found, n, &found[n]))
 			n++;
-	free(line);
+	}
 	if (f && !standard_input)
 		fclose(f);
 	qsort(found, n, sizeof(*found), shorter);

@@ -58,6 +58,22 @@ static void test_what_is_none(void **state)
 	assert_int_equal(records_find("/nonexistent", ID, found), 0);
 }
 
+/* A line of no end is passed over, whatever is in it, and takes no memory; what follows counts. */
+static void test_a_long_line(void **state)
+{
+	static char text[64 * 1024];
+	const char *const record = ID "\t1\t" SHA_A "\tt\tn\n";
+
+	(void)state;
+	memset(text, 'x', sizeof(text) - 1);
+	for (size_t at = 0; at + 1024 < sizeof(text); at += 1023) /* where a piece may begin */
+		memcpy(text + at + 1023, record, strlen(record) - 1);
+	assert_int_equal(find(text), 0);
+	strcpy(text + 60000, "\n");
+	strcpy(text + 60001, record);
+	assert_int_equal(find(text), 1);
+}
+
 static void test_the_same_again_is_one(void **state)
 {
 	char text[64 * 200] = "";
@@ -98,6 +114,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_found),
 		cmocka_unit_test(test_what_is_none),
+		cmocka_unit_test(test_a_long_line),
 		cmocka_unit_test(test_the_same_again_is_one),
 		cmocka_unit_test(test_not_more_than_there_is_room_for),
 		cmocka_unit_test(test_without_an_id),
