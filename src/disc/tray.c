@@ -18,6 +18,7 @@
 #include <linux/cdrom.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sysexits.h>
 #include <unistd.h>
 
 #define POLL_MS        100
@@ -25,6 +26,7 @@
 #define OPEN_PATIENCE  (5 * USEC_PER_SEC)  /* after the command, which waits itself */
 #define SPIN_PATIENCE  (90 * USEC_PER_SEC) /* a disc that was just written is looked at for long */
 #define PUSH_AFTER     (5 * USEC_PER_SEC)  /* then the drive can't close it by itself */
+#define GONE_AFTER     USEC_PER_SEC        /* it may have been reset */
 
 /* For questions: never exclusive, and the tray stays where it is (O_NONBLOCK). */
 static int look_at(const char *device)
@@ -112,6 +114,9 @@ static int wait_until_ready(const char *device, bool person)
 		}
 		if (status == CDS_NO_DISC && waited > PUSH_AFTER / 4)
 			return verdict(DISC_NONE, "there is no disc in %s", device);
+		if (status < 0 && waited > GONE_AFTER)
+			return verdict(EX_UNAVAILABLE,
+				"%s went away: is it connected and switched on?", device);
 		if (!is_open(status) && waited > SPIN_PATIENCE)
 			return verdict(DISC_NONE, "%s does not get ready to read its disc", device);
 		if (stop_wait(POLL_MS))

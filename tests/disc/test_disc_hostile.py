@@ -268,3 +268,14 @@ def test_an_empty_tray_that_does_not_open(drive, tool):
     drive.prevented()
     assert tool("eject", on(drive)).status == NO_TRAY
     assert drive.tray == "closed"
+
+
+def test_a_drive_that_goes_while_its_tray_moves(drive, tool, iso):
+    drive.insert("DVD+R", capacity=16)
+    drive.slow(busy_ms=500)
+    process = tool.start("burn", on(drive), of(iso), "--verify")
+    drive.wait_for("START_STOP eject")
+    drive.unplugged()
+    done = over(process)
+    assert done.status == EX_UNAVAILABLE, done
+    assert done.sentence.endswith("was burned without an error, but is not verified"), done
