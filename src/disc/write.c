@@ -213,7 +213,7 @@ static void say_writing(void *userdata, int status, const struct burn_progress *
 
 	if (status != BURN_DRIVE_WRITING) {
 		g->most = g->most ? size : 0;
-		say_doing("%u%% %s", w->percent,
+		say_doing("%u%% %s", g->most ? w->percent : 0,
 			status == BURN_DRIVE_CLOSING_TRACK || status == BURN_DRIVE_CLOSING_SESSION
 				? "closing the disc"
 				: "writing the disc's beginning or end");
