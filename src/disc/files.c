@@ -18,6 +18,7 @@
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -108,21 +109,20 @@ static void look_through(const char *path, struct search *s)
 static void limit(void)
 {
 	const struct rlimit none = {0}, time = {PATIENCE / USEC_PER_SEC, PATIENCE / USEC_PER_SEC};
-	unsigned long pages = 0;
 
 	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
 	(void)setrlimit(RLIMIT_CORE, &none);
 	(void)setrlimit(RLIMIT_CPU, &time);
 #ifndef __SANITIZE_ADDRESS__ /* it has terabytes */
+	char text[128] = "";
 	FILE *f = fopen("/proc/self/statm", "re");
-	if (f && fscanf(f, "%lu", &pages) == 1) {
-		rlim_t all = (rlim_t)pages * (rlim_t)sysconf(_SC_PAGESIZE) + MEMORY;
+	rlim_t pages = f && fgets(text, sizeof(text), f) ? strtoul(text, NULL, 10) : 0;
+	if (pages) {
+		rlim_t all = pages * (rlim_t)sysconf(_SC_PAGESIZE) + MEMORY;
 		(void)setrlimit(RLIMIT_AS, &(const struct rlimit){all, all});
 	}
 	if (f)
 		fclose(f);
-#else
-	(void)pages;
 #endif
 }
 
