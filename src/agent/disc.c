@@ -24,6 +24,14 @@ static void take(char *to, size_t size, const char *value, size_t n)
 	}
 }
 
+static void take_image(char *to, size_t size, const char *value, size_t n)
+{
+	if (n >= size)
+		for (n = size - 1; n > 0 && ((unsigned char)value[n] & 0xc0) == 0x80;)
+			n--; /* whole characters */
+	take(to, size, value, n);
+}
+
 static void take_pair(struct disc *d, const char *key, const char *value, size_t n)
 {
 	const struct {
@@ -38,13 +46,14 @@ static void take_pair(struct disc *d, const char *key, const char *value, size_t
 		{"id", d->id, sizeof(d->id)},
 		{"media", d->media, sizeof(d->media)},
 		{"product", d->product, sizeof(d->product)},
-		{"image", d->image, sizeof(d->image)},
 	};
 	size_t k = (size_t)(value - key) - 1;
 
 	for (size_t i = 0; i < sizeof(texts) / sizeof(*texts); i++)
 		if (strlen(texts[i].key) == k && strncmp(key, texts[i].key, k) == 0)
 			take(texts[i].to, texts[i].size, value, n);
+	if (k == strlen("image") && strncmp(key, "image", k) == 0)
+		take_image(d->image, sizeof(d->image), value, n);
 	if (k == strlen("length") && strncmp(key, "length", k) == 0)
 		d->length = strtoull(value, NULL, 10);
 	if (k == strlen("speed") && strncmp(key, "speed", k) == 0)

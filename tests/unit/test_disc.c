@@ -58,6 +58,21 @@ static void test_what_does_not_fit(void **state)
 	assert_string_equal(d.media, "");
 }
 
+static void test_a_long_name_is_cut(void **state)
+{
+	char text[900] = "verb=burn\tverdict=matches\timage=x";
+	struct disc d;
+
+	(void)state;
+	for (int i = 0; i < 200; i++)
+		strcat(text, "\xc3\xa4");
+	assert_true(disc_parse(text, &d));
+	assert_int_equal(strlen(d.image), sizeof(d.image) - 1); /* 1 + 2 * 127 */
+	memmove(strstr(text, "x"), strstr(text, "x") + 1, 401);
+	assert_true(disc_parse(text, &d));
+	assert_int_equal(strlen(d.image), sizeof(d.image) - 2); /* whole characters */
+}
+
 static void test_words(void **state)
 {
 	struct disc d = {.verdict = "matches"};
@@ -106,6 +121,7 @@ int main(void)
 		cmocka_unit_test(test_whole),
 		cmocka_unit_test(test_what_is_none),
 		cmocka_unit_test(test_what_does_not_fit),
+		cmocka_unit_test(test_a_long_name_is_cut),
 		cmocka_unit_test(test_words),
 		cmocka_unit_test(test_result),
 	};
