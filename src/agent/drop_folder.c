@@ -252,8 +252,13 @@ static bool refused(const struct agent *a, const struct view_drop *v, const char
 static bool is_flagmans_or_nobodys(const char *name)
 {
 	return strcmp(name, ".") == 0 || strcmp(name, "..") == 0 || strcmp(name, RETURNED) == 0 ||
-	       is_note(name) || ends_in(name, RESULT) || name_is_litter(name) ||
-	       name_is_partial(name);
+	       is_note(name) || name_is_litter(name) || name_is_partial(name);
+}
+
+/* People have results too. */
+static bool is_result(const struct agent *a, const struct board *b, int folder, const char *name)
+{
+	return ends_in(name, RESULT) && is_ours(a, b, folder, name);
 }
 
 struct scan {
@@ -297,7 +302,7 @@ void drop_folder_scan(struct agent *a, struct board *b, const struct view_drop *
 		const struct candidate *k;
 		if (is_note(name))
 			clear_note(a, b, folder, name);
-		if (is_flagmans_or_nobodys(name))
+		if (is_flagmans_or_nobodys(name) || is_result(a, b, folder, name))
 			continue;
 		k = candidate_of(c, name);
 		if (!k || (size_t)(k - c->list) >= known)

@@ -80,6 +80,7 @@ static void own_answer_file(struct agent *a, struct board *b, const struct own_j
 	struct base *base = board_base(a, b);
 	_cleanup_close_ int dirfd = board_open(a, b), folder = -1;
 	int to = dirfd, r = -error;
+	static struct log_limit in_the_way;
 
 	if (job->kind == OWN_STATUS)
 		b->status_owning = false;
@@ -97,6 +98,9 @@ static void own_answer_file(struct agent *a, struct board *b, const struct own_j
 	if (r == 0)
 		return;
 	(void)unlinkat(base->staging_fd, job->from, 0);
+	if (job->kind == OWN_FILE) /* something else has its name, say */
+		log_limited(&in_the_way, "%s: %s can't be written: %s", board_object(a, b), job->to,
+			strerror(-r));
 	if (job->kind == OWN_STATUS && b->usable)
 		trouble_board(a, b, r);
 }
