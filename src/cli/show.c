@@ -33,7 +33,7 @@ void show_who(struct buf *out, const struct control_run *r)
 static char *elapsed(char *b, size_t size, int64_t then, int64_t now)
 {
 	*b = '\0';
-	if (then > 0 && now >= then + (int64_t)USEC_PER_SEC)
+	if (then > 0 && now - then >= (int64_t)USEC_PER_SEC)
 		text_duration(b, size, (uint64_t)(now - then) / USEC_PER_SEC * USEC_PER_SEC);
 	return b;
 }
