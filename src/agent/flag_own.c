@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Owners are the executor's work: questions to it, and what follows its answers, in order. */
 #include "agent/board.h"
+#include "agent/drop_folder.h"
 #include "agent/flag.h"
 #include "agent/trouble.h"
 #include "common/log.h"
@@ -98,7 +99,8 @@ static void own_answer_file(struct agent *a, struct board *b, const struct own_j
 	if (r == 0)
 		return;
 	(void)unlinkat(base->staging_fd, job->from, 0);
-	if (job->kind == OWN_FILE) /* something else has its name, say */
+	/* something else has its name, say; a note may have been made twice */
+	if (job->kind == OWN_FILE && !(r == -EEXIST && strstr(job->to, NOT_ACCEPTED)))
 		log_limited(&in_the_way, "%s: %s can't be written: %s", board_object(a, b), job->to,
 			strerror(-r));
 	if (job->kind == OWN_STATUS && b->usable)

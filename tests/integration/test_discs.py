@@ -49,9 +49,18 @@ def words(text):
     return " ".join(text.split())
 
 
+def ended(inst, action="DVD/Burn"):
+    """How many runs of the action are over."""
+    runs = json.loads(inst.cli("history", action, "--json", check=0).stdout)
+    return sum(run["ended"] is not None for run in runs)
+
+
 def burned(inst, data, name="lab.iso", state="Done"):
+    """The flag may still show the burn before, so it is this one that is waited for."""
+    before = ended(inst)
     inst.drop("DVD", "Burn", name, data)
-    inst.wait_state("DVD", "Burn", state, timeout=PATIENCE)
+    wait_for(lambda: ended(inst) > before, f"{name} is burned", PATIENCE, inst.dump)
+    inst.wait_state("DVD", "Burn", state)
     return inst.text("DVD", "Burn")
 
 

@@ -66,8 +66,9 @@ static void test_a_long_line(void **state)
 
 	(void)state;
 	memset(text, 'x', sizeof(text) - 1);
-	for (size_t at = 0; at + 1024 < sizeof(text); at += 1023) /* where a piece may begin */
-		memcpy(text + at + 1023, record, strlen(record) - 1);
+	/* where a piece may begin */
+	for (size_t at = 1023; at + strlen(record) < sizeof(text); at += 1023)
+		memcpy(text + at, record, strlen(record) - 1);
 	assert_int_equal(find(text), 0);
 	strcpy(text + 60000, "\n");
 	strcpy(text + 60001, record);
