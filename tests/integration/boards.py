@@ -25,6 +25,8 @@ def apache(inst, group=QUICK, actions=THREE, **keys):
     inst.start()
     first = re.search(r"- name: (.*)", actions)[1]
     inst.wait_state("Apache", first, "")
+    # the last that is made: who touches all there is has all of it
+    wait_for((inst.share / "Apache" / "Status.txt").exists, "Status.txt is there", dump=inst.dump)
     inst.made = {name: f.file.stat().st_ino for name, f in inst.flags("Apache").items()}
     return inst
 
