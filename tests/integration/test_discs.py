@@ -49,6 +49,13 @@ def words(text):
     return " ".join(text.split())
 
 
+def shown(inst, state, action="Burn", obj="DVD"):
+    """The text of a flag that shows STATE: its name has it a moment earlier."""
+    inst.wait_state(obj, action, state, timeout=PATIENCE)
+    return wait_for(lambda: inst.text(obj, action).startswith(state) and inst.text(obj, action),
+                    f"the text of {obj}/{action} says {state}", dump=inst.dump)
+
+
 def ended(inst, action="DVD/Burn"):
     """How many runs of the action are over."""
     runs = json.loads(inst.cli("history", action, "--json", check=0).stdout)
@@ -60,14 +67,12 @@ def burned(inst, data, name="lab.iso", state="Done"):
     before = ended(inst)
     inst.drop("DVD", "Burn", name, data)
     wait_for(lambda: ended(inst) > before, f"{name} is burned", PATIENCE, inst.dump)
-    inst.wait_state("DVD", "Burn", state)
-    return inst.text("DVD", "Burn")
+    return shown(inst, state)
 
 
 def pressed(inst, action, state):
     inst.press_delete("DVD", action)
-    inst.wait_state("DVD", action, state, timeout=PATIENCE)
-    return inst.text("DVD", action)
+    return shown(inst, state, action)
 
 
 def history(inst):
@@ -230,8 +235,7 @@ def test_a_command_of_another_kind_records_no_disc(inst):
     inst.start()
     inst.wait_state("App", "Lie", "")
     inst.press_delete("App", "Lie")
-    inst.wait_state("App", "Lie", "Done")
-    assert inst.text("App", "Lie").startswith("Done: ok")  # its last words, but no disc
+    assert shown(inst, "Done", "Lie", "App").startswith("Done: ok")  # its last words, but no disc
     assert history(inst) == []
 
 
@@ -319,8 +323,7 @@ def test_a_person_who_uses_the_program_meanwhile(inst, drive, iso):
 def test_cancelled_in_an_orderly_way(inst, drive, iso):
     burning(inst, drive, iso)
     inst.cli("cancel", "DVD/Burn", check=0)
-    inst.wait_state("DVD", "Burn", "Cancelled", timeout=PATIENCE)
-    text = words(inst.text("DVD", "Burn"))
+    text = words(shown(inst, "Cancelled"))
     assert "Cancelled: the burn of lab.iso was stopped: the disc is spoiled" in text
     assert not drive.locked and drive.tray == "closed" and drive.did("SYNCHRONIZE_CACHE")
     assert [run["disc"]["verdict"] for run in history(inst)] == ["spoiled"]
@@ -333,8 +336,7 @@ def test_cancelled_in_an_orderly_way(inst, drive, iso):
 
 def test_timed_out_in_an_orderly_way(inst, drive, iso):
     burning(inst, drive, iso, BURNER.replace("settle: 150ms}", "settle: 150ms}\n  timeout: 1s"))
-    inst.wait_state("DVD", "Burn", "Failed", timeout=PATIENCE)
-    text = words(inst.text("DVD", "Burn"))
+    text = words(shown(inst, "Failed"))
     assert "timed out after 1 s: the burn of lab.iso was stopped: the disc is spoiled" in text
     assert not drive.locked and drive.did("SYNCHRONIZE_CACHE")
 
@@ -364,8 +366,7 @@ def test_a_record_that_cannot_be_kept(inst, mmc_library, iso, test_dir):
     inst.wait_state("DVD", "Burn", "")
     burner.insert("DVD+R", capacity=16)
     inst.drop("DVD", "Burn", "lab.iso", iso)
-    inst.wait_state("DVD", "Burn", "Done", timeout=PATIENCE)
-    text = inst.text("DVD", "Burn")
+    text = shown(inst, "Done")
     assert "Record    it could not be kept" in text
     assert "Tray      stays shut: the verdict could not be stored" in text
     assert burner.tray == "closed" and history(inst) == []
@@ -379,8 +380,7 @@ def test_a_bad_disc_is_never_done(inst, drive, iso):
     drive.insert("DVD+R", capacity=16)
     drive.corrupt(700)
     inst.drop("DVD", "Burn", "lab.iso", iso)
-    inst.wait_state("DVD", "Burn", "Failed", timeout=PATIENCE)
-    text = words(inst.text("DVD", "Burn"))
+    text = words(shown(inst, "Failed"))
     assert "the disc differs from lab.iso: 1 sector of" in text and "do not use it" in text
     assert history(inst)[0]["disc"]["verdict"] == "differs"
     result = folder(inst) / "lab.iso.result.txt"

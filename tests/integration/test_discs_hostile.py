@@ -49,8 +49,7 @@ def test_a_result_of_somebody_s_own(inst):
     inst.start()
     inst.wait_state("Lab", "Read", "")
     inst.drop("Lab", "In", "sample.result.txt", "42 mg")
-    inst.wait_state("Lab", "Read", "Done")
-    assert "42 mg" in inst.text("Lab", "Read")
+    inst.wait_text("Lab", "Read", "^Done.*42 mg")
 
 
 @pytest.mark.parametrize("kind", ("directory", "link", "fifo"))
