@@ -100,6 +100,7 @@ struct live {
 	bool kept_payload; /* the payload of `run` is in custody, for another try */
 	bool taken;        /* a flag was taken to .flagman/<run.token> and wants to be unlinked */
 	bool waits, held;
+	bool waits_for_name; /* its hold is over */
 	TAILQ_ENTRY(live) actives, waitings, holdings;
 	int pressed_fd;           /* the file that was pressed, for as long as the hold lasts */
 	uint64_t away_at;         /* boottime us: since then its file bears another name */
@@ -181,6 +182,15 @@ struct own_job {
 	char *to;       /* OWN_FILE */
 };
 
+/* names.h */
+#define NAMES_KNOWN 64
+struct known_name {
+	uid_t uid;
+	bool asked;
+	uint64_t until; /* boottime us; 0: the place is free */
+	char *name;     /* owned; NULL: nobody's */
+};
+
 struct agent {
 	sd_event *event;
 	struct channel *executor;
@@ -229,7 +239,8 @@ struct agent {
 	struct watch *watch;
 	struct control *control;
 	struct adoption *adoption; /* facts for the first scan */
-	struct view *next_view;    /* a configuration that came before the start was over */
+	struct known_name names[NAMES_KNOWN];
+	struct view *next_view; /* a configuration that came before the start was over */
 	uint64_t next_generation;
 };
 

@@ -3,6 +3,7 @@
 
 #include "agent/control_client.h"
 #include "agent/control_records.h"
+#include "agent/names.h"
 #include "common/log.h"
 
 #include <errno.h>
@@ -26,7 +27,19 @@ static void connection_free(struct connection *c)
 	c->control->n--;
 	channel_free(c->channel);
 	free(c->groups);
+	free(c->kept);
+	close_fd(c->kept_fd);
 	free(c);
+}
+
+/* Who runs something is told to it, and shown: the request waits for the name. */
+static void keep(struct connection *c, const struct control_request *m, int *fd)
+{
+	c->kept = malloc(sizeof(*m));
+	if (!c->kept)
+		log_fatal(EX_OSERR, "out of memory");
+	*c->kept = *m;
+	c->kept_fd = steal_fd(fd);
 }
 
 static void on_message(struct channel *channel, const struct wire_header *header, int *fds,
@@ -50,7 +63,10 @@ static void on_message(struct channel *channel, const struct wire_header *header
 		control_finish(c, EX_TEMPFAIL, "flagman is still starting");
 		return;
 	}
-	control_request(c, m, n_fds ? &fds[0] : &none);
+	if (m->header.type == CONTROL_RUN && !names_known(c->control->agent, c->uid))
+		keep(c, m, n_fds ? &fds[0] : &none);
+	else
+		control_request(c, m, n_fds ? &fds[0] : &none);
 }
 
 static void peer(struct connection *c, int fd)
@@ -91,6 +107,7 @@ static int on_connect(sd_event_source *s, int fd, uint32_t events, void *userdat
 	c->next = k->connections;
 	k->connections = c;
 	k->n++;
+	c->kept_fd = -1;
 	peer(c, conn);
 	if (channel_new(k->agent->event, conn, control_from_client, CONTROL_TYPE_MAX_, on_message,
 		    c, &c->channel) < 0)
@@ -183,6 +200,19 @@ void control_ended(struct agent *a, struct live *l)
 			control_say_run(c, &l->run, l->timeout);
 		control_finish(c, c->wait ? status : 0, "%s of %s: %s", l->run.action,
 			l->run.object, words);
+	}
+}
+
+void control_named(struct agent *a)
+{
+	for (struct connection *c = a->control->connections; c; c = c->next) {
+		if (!c->kept || !names_known(a, c->uid))
+			continue;
+		control_request(c, c->kept, &c->kept_fd);
+		free(c->kept);
+		c->kept = NULL;
+		close_fd(c->kept_fd);
+		c->kept_fd = -1;
 	}
 }
 

@@ -22,6 +22,8 @@ void control_changed(struct agent *a, struct flag *f);
 void control_removed(struct agent *a, const struct view *v, uint32_t action);
 void control_output(struct agent *a, struct live *l);
 void control_ended(struct agent *a, struct live *l);
+/* A name is known now: requests that waited for it are done. */
+void control_named(struct agent *a);
 void control_reloaded(struct agent *a, const struct exec_reloaded *m);
 
 #endif

@@ -23,6 +23,8 @@ struct connection {
 	uint64_t run;    /* log --follow, run --wait */
 	uint64_t sent;   /* bytes of its output */
 	uint64_t cookie; /* reload */
+	struct control_request *kept; /* waits for the name of its user; owned */
+	int kept_fd;
 };
 
 struct control {

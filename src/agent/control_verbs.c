@@ -6,6 +6,7 @@
 #include "agent/control_records.h"
 #include "agent/custody.h"
 #include "agent/flag.h"
+#include "agent/names.h"
 #include "agent/press.h"
 #include "agent/runs.h"
 #include "agent/watch.h"
@@ -13,7 +14,6 @@
 #include "common/text.h"
 
 #include <errno.h>
-#include <pwd.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -103,20 +103,6 @@ static struct flag *only_flag(struct connection *c)
 	return f;
 }
 
-static void peer_user(const struct connection *c, struct run *run)
-{
-	char buf[1024], number[32];
-	struct passwd pw, *found = NULL;
-
-	if (getpwuid_r(c->uid, &pw, buf, sizeof(buf), &found) == 0 && found) {
-		run->user = strdup(found->pw_name);
-	} else {
-		snprintf(number, sizeof(number), "uid %u", c->uid);
-		run->user = strdup(number);
-	}
-	run->certainty = CERTAINTY_PEER;
-}
-
 /* --- verbs --- */
 
 static void verb_status(struct connection *c)
@@ -141,7 +127,13 @@ static void verb_run(struct connection *c, const struct control_request *m, int 
 {
 	struct agent *a = c->control->agent;
 	struct flag *f = only_flag(c);
-	struct run run = {.token = token_new(), .trigger = TRIGGER_CLI};
+	struct run run = {
+		.token = token_new(),
+		.trigger = TRIGGER_CLI,
+		.uid = c->uid,
+		.nameless = true,
+		.certainty = CERTAINTY_PEER,
+	};
 	const char *why = NULL;
 	bool ok;
 
@@ -156,7 +148,7 @@ static void verb_run(struct connection *c, const struct control_request *m, int 
 		control_finish(c, EX_USAGE, "this action takes a file: --payload FILE");
 		return;
 	}
-	peer_user(c, &run);
+	(void)names_fill(a, &run);
 	if (*fd >= 0) {
 		run.payload = strdup(m->payload_name);
 		if (!run.payload || !*run.payload || strchr(run.payload, '/'))

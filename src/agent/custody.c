@@ -3,6 +3,7 @@
 
 #include "agent/custody_drop.h"
 #include "agent/flag.h"
+#include "agent/names.h"
 #include "agent/press.h"
 #include "agent/runs.h"
 #include "common/log.h"
@@ -10,7 +11,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <pwd.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -107,16 +107,6 @@ void custody_reload(struct agent *a, struct board *b, const uint32_t *flag_map)
 	custody_free(old);
 }
 
-static void set_owner(struct run *run, uint32_t uid)
-{
-	char buf[1024];
-	struct passwd pw, *found = NULL;
-
-	if (getpwuid_r(uid, &pw, buf, sizeof(buf), &found) == 0 && found)
-		run->user = strdup(found->pw_name);
-	run->certainty = run->user ? CERTAINTY_OWNER : CERTAINTY_UNKNOWN;
-}
-
 void custody_names(struct agent *a, const struct dropping *d, struct run *run)
 {
 	const struct board *b = flag_board(a, drop_flag(d));
@@ -198,11 +188,14 @@ static int take_file(struct agent *a, struct dropping *d, int folder, const stru
 		.pressed = now_realtime(),
 		.payload = strdup(c->name),
 		.payload_size = info.size,
+		.uid = info.uid,
+		.nameless = true,
+		.certainty = CERTAINTY_OWNER,
 	};
 	if (!d->name || !d->run.payload)
 		log_fatal(71, "out of memory");
 	custody_names(a, d, &d->run);
-	set_owner(&d->run, info.uid);
+	(void)names_fill(a, &d->run);
 	r = runs_record(a, &d->run); /* its name must be known before it loses it */
 	if (r == 0 && renameat2(folder, c->name, staging, token_hex(&d->token, hex),
 			      RENAME_NOREPLACE) < 0)

@@ -23,6 +23,7 @@
 #include "agent/custody.h"
 #include "agent/discs.h"
 #include "agent/flag.h"
+#include "agent/names.h"
 #include "agent/press.h"
 #include "agent/reload.h"
 #include "agent/runs.h"
@@ -123,6 +124,9 @@ static void on_executor(struct channel *c, const struct wire_header *h, int *fds
 		break;
 	case EXEC_RELOADED:
 		control_reloaded(a, (const struct exec_reloaded *)h);
+		break;
+	case EXEC_NAMED:
+		names_answer(a, (const struct exec_named *)h);
 		break;
 	case EXEC_QUIT:
 		quit(a);

@@ -5,6 +5,7 @@
 #include "agent/control.h"
 #include "agent/custody.h"
 #include "agent/flag.h"
+#include "agent/names.h"
 #include "agent/press_rules.h"
 #include "agent/runs.h"
 #include "common/log.h"
@@ -12,7 +13,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <pwd.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -249,6 +249,7 @@ static void accept(struct agent *a, struct flag *f, struct run *run, bool held)
 	if (l->before == STATE_PAUSED)
 		l->before = STATE_READY;
 	new_run(a, f, l, run);
+	l->waits_for_name = false;
 	free(l->note);
 	l->note = NULL;
 	flag_set_state(a, f, STATE_STARTING);
@@ -339,18 +340,6 @@ void press_deleted(struct agent *a, struct flag *f, const char *published)
 	flag_gone(a, f);
 }
 
-static void owner_of(const struct file_info *info, struct run *run)
-{
-	char buf[1024];
-	struct passwd pw, *found = NULL;
-
-	if (info->uid == getuid() || getpwuid_r(info->uid, &pw, buf, sizeof(buf), &found) != 0 ||
-		!found)
-		return;
-	run->user = strdup(found->pw_name);
-	run->certainty = run->user ? CERTAINTY_OWNER : CERTAINTY_UNKNOWN;
-}
-
 void press_moved(struct agent *a, struct flag *f, int run_fd, const char *entry,
 	const struct file_info *info, bool own)
 {
@@ -366,8 +355,12 @@ void press_moved(struct agent *a, struct flag *f, int run_fd, const char *entry,
 				board_object(a, flag_board(a, f)), entry, strerror(errno));
 		return;
 	}
-	if (!own)
-		owner_of(info, &run);
+	if (!own && info->uid != getuid()) {
+		run.uid = info->uid;
+		run.nameless = true;
+		run.certainty = CERTAINTY_OWNER;
+		(void)names_fill(a, &run);
+	}
 	log_debug("%s/%s: %s was put into its Run folder", run.object ? run.object : "",
 		flag_action_name(a, f), entry);
 	bool taken = false;
@@ -452,6 +445,10 @@ void press_go(struct agent *a, struct live *l)
 	struct live *by = press_blocker(a, f);
 
 	leave_hold(l);
+	if (!names_fill(a, &l->run)) {
+		l->waits_for_name = true;
+		return;
+	}
 	if (by && flag_press(a, f)->when_busy == WHEN_BUSY_BLOCK) {
 		char why[512];
 		snprintf(why, sizeof(why), "It was put back: %s of %s runs.", by->run.action,

@@ -40,6 +40,8 @@ struct run {
 	enum cause cause;
 	enum certainty certainty;
 	char *user, *address;           /* owned; NULL: unknown */
+	uid_t uid;                      /* while it is nameless: whose name it gets */
+	bool nameless;                  /* names.h */
 	int64_t pressed, claimed;       /* us since 1970; 0: not (yet) */
 	struct run_end end;             /* valid once ended */
 	char *why;                      /* owned; CAUSE_REFUSED, ...; or NULL */

@@ -359,6 +359,7 @@ bool agent_reap(struct executor *x, pid_t pid, int status)
 	a->timer = sd_event_source_disable_unref(a->timer);
 	lose_channel(x);
 	watchers_end_all(&x->watchers);
+	names_forget(x);
 	if (x->stopping)
 		return true;
 	if (WIFSIGNALED(status))

@@ -10,6 +10,7 @@
 #include "executor/cgroup.h"
 #include "executor/generation.h"
 #include "executor/identity.h"
+#include "executor/names.h"
 #include "executor/places.h"
 #include "executor/pool.h"
 #include "executor/reload.h"
@@ -32,6 +33,7 @@ struct executor {
 	struct runs runs;
 	struct agent agent;
 	struct watchers watchers;
+	struct names names;
 	struct reload reload;
 	struct generation *generations; /* newest first */
 	struct buf spec;                /* of the run that is being started; kept for the next */

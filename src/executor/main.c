@@ -145,7 +145,7 @@ static int on_child(sd_event_source *s, const struct signalfd_siginfo *si, void 
 				(void)sd_event_exit(x->event, 0);
 		} else if (!x->stopping && pool_reap(&x->pool, pid)) {
 			chores_wake(x);
-		} else {
+		} else if (!names_reap(&x->names, pid)) {
 			(void)watchers_reap(&x->watchers, pid);
 		}
 	}
@@ -234,6 +234,7 @@ static void begin(struct executor *x, const struct options *o)
 		r = chores_open(x);
 	if (r < 0)
 		log_fatal(EX_OSERR, "no event loop: %s", strerror(-r));
+	names_open(&x->names);
 	cgroups_open(&x->cgroups);
 	x->runs = (struct runs){
 		.event = x->event,
@@ -262,6 +263,7 @@ static void end(struct executor *x)
 {
 	agent_close(x);
 	watchers_end_all(&x->watchers);
+	names_forget(x);
 	reload_close(x);
 	runs_close(&x->runs);
 	pool_close(&x->pool);

@@ -203,6 +203,9 @@ void handle_request(struct executor *x, const struct wire_header *m, int *fds, s
 	case EXEC_RELOAD:
 		on_reload(x, (const void *)m);
 		break;
+	case EXEC_NAME:
+		names_ask(x, ((const struct exec_name *)m)->uid);
+		break;
 	default: /* the table lets nothing else through */
 		log_panic("message %u from the agent has passed its table", m->type);
 	}

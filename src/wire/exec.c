@@ -9,6 +9,7 @@ FITS(struct exec_started);
 FITS(struct exec_ended);
 FITS(struct exec_result);
 FITS(struct exec_reloaded);
+FITS(struct exec_named);
 
 static const struct wire_string start_strings[] = {
 	WIRE_STRING(struct exec_start, user),
@@ -35,6 +36,10 @@ static const struct wire_string reloaded_strings[] = {
 	WIRE_STRING(struct exec_reloaded, first),
 	{0},
 };
+static const struct wire_string named_strings[] = {
+	WIRE_STRING(struct exec_named, name),
+	{0},
+};
 
 const struct wire_type exec_from_agent[EXEC_TYPE_MAX_] = {
 	[EXEC_ADOPTED] = WIRE_TYPE(struct exec_generation, 0, 0),
@@ -47,6 +52,7 @@ const struct wire_type exec_from_agent[EXEC_TYPE_MAX_] = {
 	[EXEC_WATCH] = WIRE_TYPE(struct exec_watch, 2, 2),
 	[EXEC_UNWATCH] = WIRE_TYPE(struct exec_watch, 0, 0),
 	[EXEC_RELOAD] = WIRE_TYPE(struct exec_reload, 0, 0),
+	[EXEC_NAME] = WIRE_TYPE(struct exec_name, 0, 0),
 };
 
 const struct wire_type exec_from_executor[EXEC_TYPE_MAX_] = {
@@ -60,4 +66,5 @@ const struct wire_type exec_from_executor[EXEC_TYPE_MAX_] = {
 	[EXEC_MENDED] = WIRE_TEXT(struct exec_result, 0, 0, result_strings),
 	[EXEC_RELOADED] = WIRE_TEXT(struct exec_reloaded, 0, 0, reloaded_strings),
 	[EXEC_QUIT] = WIRE_TYPE(struct exec_generation, 0, 0),
+	[EXEC_NAMED] = WIRE_TEXT(struct exec_named, 0, 0, named_strings),
 };

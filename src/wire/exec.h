@@ -36,6 +36,7 @@ enum exec_type {
 	EXEC_WATCH, /* struct exec_watch + 2 fds: list, pipe; start a watcher */
 	EXEC_UNWATCH, /* struct exec_watch: end all watchers but this one */
 	EXEC_RELOAD,  /* struct exec_reload: read the configuration again */
+	EXEC_NAME,    /* struct exec_name: whose uid is it? */
 	/* executor to agent */
 	EXEC_CONFIG = 32, /* struct exec_config + 1 fd: the view */
 	EXEC_CLAIM,      /* struct exec_claim + 0 to 2 fds: at start, one for each claim there is */
@@ -47,6 +48,7 @@ enum exec_type {
 	EXEC_MENDED,     /* struct exec_result: answer to EXEC_MEND */
 	EXEC_RELOADED,   /* struct exec_reloaded: answer to EXEC_RELOAD */
 	EXEC_QUIT,       /* struct exec_generation: end in an orderly way (groups changed, stop) */
+	EXEC_NAMED,      /* struct exec_named: answer to each EXEC_NAME */
 	EXEC_TYPE_MAX_,
 };
 
@@ -123,6 +125,12 @@ struct exec_reload {
 struct exec_config {
 	struct wire_header header;
 	uint64_t generation;
+};
+
+struct exec_name {
+	struct wire_header header;
+	uint32_t uid;
+	uint32_t pad;
 };
 
 enum claim_state {
@@ -210,6 +218,13 @@ struct exec_reloaded {
 	uint64_t cookie;
 	uint32_t n_errors, n_warnings;
 	char first[512]; /* the first error, one line */
+};
+
+struct exec_named {
+	struct wire_header header;
+	uint32_t uid;
+	uint32_t pad;
+	char name[EXEC_USER_MAX]; /* "": nobody's, or it could not be found out */
 };
 
 /* What each side accepts, indexed by exec_type (exec.c). */

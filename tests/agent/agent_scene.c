@@ -265,6 +265,7 @@ static bool receive(struct scene *s, union message *m, int *fds, size_t *n_fds)
 static void note(struct scene *s, const union message *m, int *fds)
 {
 	struct exec_result owned = {.cookie = m->own.cookie};
+	struct exec_named named = {.uid = m->name.uid, .name = "somebody"};
 
 	if (m->header.type == EXEC_OWN) {
 		if (s->silent)
@@ -278,6 +279,8 @@ static void note(struct scene *s, const union message *m, int *fds)
 		s->ready = true;
 	} else if (m->header.type == EXEC_START) {
 		s->starts++;
+	} else if (m->header.type == EXEC_NAME) {
+		say(s, &named, sizeof(named), EXEC_NAMED, NULL, 0);
 	} else if (m->header.type == EXEC_SPENT) {
 		s->spent += m->spent.n;
 	}

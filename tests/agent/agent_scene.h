@@ -28,6 +28,7 @@ union message {
 	struct exec_watch watch;
 	struct exec_generation generation;
 	struct exec_spent spent;
+	struct exec_name name;
 	char bytes[WIRE_MESSAGE_MAX];
 };
 

@@ -20,7 +20,7 @@ def installed(bin_dir, tmp_path_factory):
 def test_programs(installed):
     root, paths = installed
     programs = {"usr/bin/flagman", "usr/bin/flagman-disc", "usr/sbin/flagmand"} | {
-        f"usr/libexec/flagman/flagman-{name}" for name in ("agent", "watcher", "runner")}
+        f"usr/libexec/flagman/flagman-{name}" for name in ("agent", "names", "watcher", "runner")}
     assert programs <= paths
     for path in programs:
         assert (root / path).stat().st_mode & 0o7777 == 0o755, f"{path}: no more than executable"

@@ -16,7 +16,8 @@ ALWAYS = {"libc", "ld-linux-x86-64", "ld-linux-aarch64", "libgcc_s"}
 ALLOWED = {
     "flagmand": {"libyaml-0", "libcap-ng", "libsystemd", "libutf8proc"},
     "flagman-agent": {"libsqlite3", "libsystemd", "libutf8proc", "libseccomp", "libnettle"},
-    "flagman-watcher": {"libinotifytools"},
+    "flagman-watcher": {"libinotifytools", "libseccomp"},
+    "flagman-names": set(),
     "flagman-runner": {"libcap-ng"},
     "flagman": {"libyaml-0", "libcap-ng", "libsystemd", "libutf8proc", "libjson-c"},
     "flagman-disc": {"libburn", "libcdio", "libiso9660", "libsystemd", "libnettle", "libjson-c",

@@ -313,7 +313,7 @@ class Flagmand:
 def make_bin(target, source):
     """The real programs with a fake agent."""
     target.mkdir()
-    for name in ("flagmand", "flagman-runner", "flagman-watcher"):
+    for name in ("flagmand", "flagman-runner", "flagman-watcher", "flagman-names"):
         shutil.copy(Path(source) / name, target / name)
     shutil.copy(HERE / "flagman-agent", target / "flagman-agent")
     for program in target.iterdir():

@@ -192,7 +192,7 @@ static void test_tables(void **state)
 {
 	(void)state;
 	check_tables(exec_from_agent, exec_from_executor, EXEC_TYPE_MAX_,
-		EXEC_RELOAD - EXEC_ADOPTED + 1 + EXEC_TYPE_MAX_ - EXEC_CONFIG);
+		EXEC_NAME - EXEC_ADOPTED + 1 + EXEC_TYPE_MAX_ - EXEC_CONFIG);
 	check_tables(control_from_client, control_from_agent, CONTROL_TYPE_MAX_,
 		CONTROL_HEALTH - CONTROL_STATUS + 1 + CONTROL_TYPE_MAX_ - CONTROL_ACTION);
 }
