@@ -158,6 +158,8 @@ struct base {
 	bool lost;          /* its path leads nowhere or elsewhere */
 	bool unstaged;      /* its staging is gone, or not ours any more */
 	bool there;         /* at the last look at all bases */
+	bool within; /* it could be used, or was not there: the walls were not in the way (walls.h)
+		      */
 };
 
 TAILQ_HEAD(lives, live);

@@ -5,6 +5,7 @@
 #include "agent/custody.h"
 #include "agent/flag.h"
 #include "agent/press.h"
+#include "agent/walls.h"
 #include "agent/watch.h"
 #include "common/dir.h"
 #include "common/log.h"
@@ -93,16 +94,19 @@ void board_base_open(struct agent *a, struct base *base, const char *path)
 	struct file_info info;
 	bool deleted;
 
-	(void)a;
 	board_base_close(base);
 	base->lost = true;
 	_cleanup_close_ int fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	base->within |= fd < 0;
 	if (fd < 0 || file_info_at(fd, "", &info) < 0 ||
 		fd_path(fd, info.nlink, real, sizeof(real), &deleted) < 0) {
 		log_error("%s: %s", path, strerror(errno));
 		return;
 	}
 	_cleanup_close_ int staging = board_open_folder(fd, STAGING);
+	if (staging == -EACCES && base->within)
+		walls_outgrown(a, base);
+	base->within |= staging != -EACCES;
 	if (staging < 0) {
 		log_error("%s/%s: %s", path, STAGING, strerror(-staging));
 		return;

@@ -43,8 +43,10 @@ void board_look_at_bases(struct agent *a, bool unusable);
 /* Its directory is gone or another: nothing is pressed there, the executor is asked to mend it. */
 void board_lost(struct agent *a, struct board *b, int error);
 void board_mended(struct agent *a, const struct exec_result *answer);
-/* Looks again when something is mounted or unmounted. */
-void board_watch_mounts(struct agent *a);
+/* Looks again when something is mounted or unmounted.  What tells it is opened before there are
+ * walls, or is -1 and that was logged; FD is taken over for good.  0 or -errno. */
+int board_open_mounts(void);
+int board_watch_mounts(struct agent *a, int fd);
 /* Puts back every flag of it that is missing, silently. */
 void board_restore(struct agent *a, struct board *b, int dirfd);
 /* Its descriptors are closed (flagman release). */

@@ -113,14 +113,18 @@ static int on_mounts(sd_event_source *s, int fd, uint32_t events, void *userdata
 	return 0;
 }
 
-void board_watch_mounts(struct agent *a)
+int board_open_mounts(void)
 {
 	int fd = open("/proc/self/mountinfo", O_RDONLY | O_CLOEXEC);
-	int r = fd < 0 ? -errno : sd_event_add_io(a->event, NULL, fd, EPOLLPRI, on_mounts, a);
 
-	/* kept open for as long as the agent lives */
-	if (r < 0)
-		log_warning("mounts are not watched: %s", strerror(-r));
+	if (fd < 0)
+		log_warning("mounts are not watched: %s", strerror(errno));
+	return fd;
+}
+
+int board_watch_mounts(struct agent *a, int fd)
+{
+	return fd < 0 ? 0 : sd_event_add_io(a->event, NULL, fd, EPOLLPRI, on_mounts, a);
 }
 
 void board_restore(struct agent *a, struct board *b, int dirfd)

@@ -20,9 +20,9 @@ struct connection {
 	bool asked, follow, wait;
 	uint32_t verb;
 	char object[CONTROL_NAME_MAX], group[CONTROL_NAME_MAX], action[CONTROL_NAME_MAX];
-	uint64_t run;    /* log --follow, run --wait */
-	uint64_t sent;   /* bytes of its output */
-	uint64_t cookie; /* reload */
+	uint64_t run;                 /* log --follow, run --wait */
+	uint64_t sent;                /* bytes of its output */
+	uint64_t cookie;              /* reload */
 	struct control_request *kept; /* waits for the name of its user; owned */
 	int kept_fd;
 };

@@ -5,7 +5,9 @@
  * SECURITY
  *	Runs as its own user with no capabilities; flagmand(8) starts it.  It reads what strangers
  *	write: file names, owners, payloads, messages on the control socket.  It can do nothing with
- *	privilege but ask: "start action 7 of generation 3 for this token".
+ *	privilege but ask: "start action 7 of generation 3 for this token".  Its first act is to
+ *	learn where it may go, its second to build walls around that (agent/walls.h); only then does
+ *	it read anything but the executor's word, its own data base not excepted.
  *
  * DESCRIPTORS
  *	3	the executor	(wire/exec.h)
@@ -27,13 +29,17 @@
 #include "agent/press.h"
 #include "agent/reload.h"
 #include "agent/runs.h"
+#include "agent/walls.h"
 #include "agent/watch.h"
+#include "common/confine.h"
+#include "common/fd.h"
 #include "common/log.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
 #include <limits.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -46,7 +52,7 @@
 #define CONTROL_FD  4
 #define STATE_FD    5
 
-static void on_config(struct agent *a, const struct exec_config *m, int fd)
+static struct view *map_view(const struct exec_config *m, int fd)
 {
 	struct view *v;
 	int r = view_map(fd, &v);
@@ -55,7 +61,14 @@ static void on_config(struct agent *a, const struct exec_config *m, int fd)
 		log_panic("the configuration cannot be read: %s", strerror(-r));
 	if (v->h->generation != m->generation)
 		log_panic("the configuration is of another generation than it says");
-	if (a->view && !a->started) { /* changed while we started: after that */
+	return v;
+}
+
+static void on_config(struct agent *a, const struct exec_config *m, int fd)
+{
+	struct view *v = map_view(m, fd);
+
+	if (!a->started) { /* changed while we started: after that */
 		view_unmap(a->next_view);
 		a->next_view = v;
 		a->next_generation = m->generation;
@@ -66,7 +79,7 @@ static void on_config(struct agent *a, const struct exec_config *m, int fd)
 
 static void on_claims_end(struct agent *a, const struct exec_claims_end *m)
 {
-	if (!a->view || a->claims_done)
+	if (a->claims_done)
 		log_panic("the claims end where they may not");
 	a->claims_done = true;
 	a->restarted = m->agent_restarted;
@@ -91,9 +104,6 @@ static void on_executor(struct channel *c, const struct wire_header *h, int *fds
 		(void)sd_event_exit(a->event, 0);
 		return;
 	}
-	if (!a->view && h->type != EXEC_CONFIG && h->type != EXEC_QUIT)
-		log_panic(
-			"the executor sent a message of type %u before the configuration", h->type);
 	switch (h->type) {
 	case EXEC_CONFIG:
 		on_config(a, (const struct exec_config *)h, fds[0]);
@@ -161,6 +171,33 @@ static void use_descriptors(struct agent *a)
 	a->fd_limit = limit.rlim_cur;
 }
 
+/* The first message says where the flags are.  Whoever closes or quits instead is obeyed. */
+static struct view *receive_view(void)
+{
+	union {
+		struct exec_config m;
+		char bytes[WIRE_MESSAGE_MAX];
+	} in;
+	int fds[WIRE_FDS_MAX], r;
+	size_t size, n_fds;
+	struct pollfd p = {.fd = EXECUTOR_FD, .events = POLLIN};
+
+	while (poll(&p, 1, -1) < 0)
+		if (errno != EINTR)
+			log_fatal(EX_OSERR, "poll: %s", strerror(errno));
+	r = wire_receive(EXECUTOR_FD, exec_from_executor, EXEC_TYPE_MAX_, &in, sizeof(in), &size,
+		fds, &n_fds);
+	if (r < 0)
+		log_panic("the executor broke the protocol: %s", strerror(-r));
+	if (size == 0 || in.m.header.type == EXEC_QUIT)
+		exit(0);
+	if (in.m.header.type != EXEC_CONFIG)
+		log_panic("the executor sent a message of type %u before the configuration",
+			in.m.header.type);
+	_cleanup_close_ int fd = fds[0];
+	return map_view(&in.m, fd);
+}
+
 /* Two agents never overlap. */
 static void lock_state(int dirfd, const char *state_dir)
 {
@@ -193,7 +230,7 @@ static void open_store(struct agent *a)
 	discs_publish(a);
 }
 
-static void agent_init(struct agent *a)
+static void agent_init(struct agent *a, int mounts)
 {
 	int r;
 
@@ -214,16 +251,18 @@ static void agent_init(struct agent *a)
 		r = control_new(a, CONTROL_FD, &a->control);
 	if (r >= 0)
 		r = watch_new(a, &a->watch);
+	if (r >= 0)
+		r = board_watch_mounts(a, mounts);
 	if (r < 0)
 		log_fatal(EX_OSERR, "start: %s", strerror(-r));
-	board_watch_mounts(a);
 }
 
 int main(int argc, char *argv[])
 {
 	static const struct option options[] = {{"state-dir", required_argument, NULL, 's'}, {0}};
 	static struct agent agent;
-	int c, r;
+	struct view *view;
+	int c, r, mounts;
 
 	log_init("flagmand", "agent");
 	while ((c = getopt_long(argc, argv, "", options, NULL)) != -1) {
@@ -236,6 +275,9 @@ int main(int argc, char *argv[])
 	(void)signal(SIGPIPE, SIG_IGN);
 	(void)signal(SIGXFSZ, SIG_IGN); /* a file that may not grow is an error, not a death */
 	(void)umask(0077);
+	r = confine_self();
+	if (r < 0)
+		log_fatal(EX_OSERR, "no-new-privileges: %s", strerror(-r));
 	if (chdir("/") < 0)
 		log_fatal(EX_OSERR, "/: %s", strerror(errno));
 	for (int fd = EXECUTOR_FD; fd <= STATE_FD; fd++)
@@ -243,9 +285,13 @@ int main(int argc, char *argv[])
 			log_fatal(EX_USAGE,
 				"descriptor %d is missing: flagmand starts this program", fd);
 	use_descriptors(&agent);
+	mounts = board_open_mounts();
+	view = receive_view();
+	walls_build(view, STATE_FD);
 	lock_state(STATE_FD, agent.state_dir);
 	open_store(&agent);
-	agent_init(&agent);
+	agent_init(&agent, mounts);
+	reload_view(&agent, view, view->h->generation);
 	r = sd_event_loop(agent.event);
 	for (size_t i = 0; i <= agent.n_flags && agent.dirty != VIEW_NONE; i++)
 		agent_flush(&agent);

@@ -68,8 +68,7 @@ static void carry_bases(struct agent *a, struct before *o)
 	for (size_t i = 0; i < a->n_bases; i++) {
 		const char *path = view_str(a->view, a->view->bases[i].path);
 		for (size_t k = 0; o->view && k < o->n_bases; k++)
-			if (o->bases[k].fd >= 0 &&
-				strcmp(old_str(o, o->view->bases[k].path), path) == 0) {
+			if (strcmp(old_str(o, o->view->bases[k].path), path) == 0) {
 				a->bases[i] = o->bases[k];
 				o->bases[k] = (struct base){.fd = -1, .staging_fd = -1};
 				break;

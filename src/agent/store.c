@@ -27,6 +27,14 @@ static void set_up_sqlite(void)
 	sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
 }
 
+void store_read_ahead(void)
+{
+	char byte;
+
+	set_up_sqlite();
+	sqlite3_randomness(sizeof(byte), &byte);
+}
+
 int store_open(const char *path, struct store **ret, bool *ret_damaged)
 {
 	struct store *s;

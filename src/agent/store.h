@@ -32,6 +32,8 @@ struct store;
  * the words.
  */
 int store_open(const char *path, struct store **ret, bool *ret_damaged);
+/* What SQLite reads outside the state directory, it reads now (walls.h). */
+void store_read_ahead(void);
 struct store *store_close(struct store *s);
 const char *store_error(const struct store *s);
 

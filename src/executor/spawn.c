@@ -67,7 +67,9 @@ static int child_descriptors(const struct helper *h)
 	return 0;
 }
 
-/* Irreversible; the order is that of launch.c, for the same reasons. */
+/* Irreversible; the order is that of launch.c, for the same reasons.  no-new-privileges is left to
+ * the programs: it would keep a security module from giving them a domain of their own (execve(2)).
+ */
 static int child_identity(const struct helper *h)
 {
 	struct __user_cap_header_struct head = {.version = _LINUX_CAPABILITY_VERSION_3};
@@ -81,9 +83,7 @@ static int child_identity(const struct helper *h)
 					 setresgid(h->id->gid, h->id->gid, h->id->gid) < 0 ||
 					 setresuid(h->id->uid, h->id->uid, h->id->uid) < 0))
 		return -1;
-	if (syscall(SYS_capset, &head, none) < 0)
-		return -1;
-	return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+	return (int)syscall(SYS_capset, &head, none);
 }
 
 static char *const *child_environment(void)

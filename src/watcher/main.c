@@ -4,15 +4,16 @@
  *
  * Started by the executor for the agent, with a list of directories on descriptor 3 and a pipe on
  * descriptor 4 (wire/watch.h); it watches them, says WATCH_READY, and from then on turns events
- *into records until the pipe has no reader any more.  When the set changes it is replaced, not
- *told.
+ * into records until the pipe has no reader any more.  When the set changes it is replaced, not
+ * told.
  *
  * SECURITY
- *	Runs as the agent's user, and needs less: no capabilities, no new processes, no new files.
- *What it reads of strangers is inotify events, and of those only watch number and mask: a name in a
- *	share is never looked at here.  The list comes from the agent and is checked as a whole
- *before the first entry is used.  It is a program of its own because libinotifytools leaks its
- *	descriptor into whatever its process starts, and is GPL-2.0-only.
+ *	Runs as the agent's user, and needs less: no capabilities, no processes, no file at all
+ *	(common/confine.h).  What it reads of strangers is inotify events, and of those only watch
+ *	number and mask: a name in a share is never looked at here.  The list comes from the agent
+ *	and is checked as a whole before the first entry is used.  It is a program of its own
+ *	because libinotifytools leaks its descriptor into whatever its process starts, and is
+ *	GPL-2.0-only.
  *
  * DIAGNOSTICS
  *	0	nobody reads the pipe any more
@@ -20,6 +21,7 @@
  *	65	the list is bad
  *	71	a system call failed: no inotify instance, no memory
  */
+#include "common/confine.h"
 #include "common/fd.h"
 #include "common/log.h"
 #include "common/memory.h"
@@ -30,13 +32,10 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/capability.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
-#include <sys/resource.h>
-#include <sys/syscall.h>
+#include <sys/ioctl.h>
 #include <sysexits.h>
 #include <unistd.h>
 
@@ -46,26 +45,31 @@
 /* Who makes events faster than we read them must not keep the records back for ever. */
 #define EVENTS_A_BATCH 16384
 
-static void limit(int resource, rlim_t value)
-{
-	const struct rlimit l = {value, value};
-
-	if (setrlimit((__rlimit_resource_t)resource, &l) < 0)
-		log_fatal(EX_OSERR, "setrlimit: %s", strerror(errno));
-}
+/* inotify(7), the pipe, and no more: select(2), for the library waits with it, and how much there
+ * is to read.  It opens nothing at all: a watch is added by path, and that is all that is done with
+ * one. */
+static const struct confine_call calls[] = {
+	CONFINE_CALL(inotify_add_watch),
+	CONFINE_CALL(inotify_rm_watch),
+	CONFINE_CALL(newfstatat), /* the library looks whether it is a directory */
+	CONFINE_CALL(fstatat64),
+	CONFINE_CALL(lstat),
+	CONFINE_CALL(lstat64),
+	CONFINE_CALL(statx),
+	CONFINE_CALL_IF(ioctl, SCMP_A1_32(SCMP_CMP_EQ, FIONREAD)),
+	CONFINE_CALL(select),
+	CONFINE_CALL(_newselect),
+	CONFINE_CALL(pselect6),
+	CONFINE_CALL(pselect6_time64),
+};
 
 /* Gives up for good what it does not need, whoever started it. */
-static void confine(void)
+static void give_up(void)
 {
-	struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
-	struct __user_cap_data_struct none[_LINUX_CAPABILITY_U32S_3] = {{0}};
+	int r = confine_self();
 
-	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 || prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)
-		log_fatal(EX_OSERR, "prctl: %s", strerror(errno));
-	if (syscall(SYS_capset, &header, none) < 0)
-		log_fatal(EX_OSERR, "capset: %s", strerror(errno));
-	limit(RLIMIT_CORE, 0);
-	limit(RLIMIT_NPROC, 0);
+	if (r < 0)
+		log_fatal(EX_OSERR, "no-new-privileges: %s", strerror(-r));
 	if (chdir("/") < 0)
 		log_fatal(EX_OSERR, "chdir: %s", strerror(errno));
 }
@@ -140,7 +144,7 @@ int main(int argc, char **argv)
 	close_from(WATCH_PIPE_FD + 1);
 	make_pipe_block();
 	(void)signal(SIGPIPE, SIG_IGN);
-	confine();
+	give_up();
 
 	r = list_map(WATCH_LIST_FD, &list, why, sizeof(why));
 	if (r < 0)
@@ -152,7 +156,7 @@ int main(int argc, char **argv)
 		r = batch_open(&batch, list.n + 1);
 	if (r < 0)
 		log_fatal(EX_OSERR, "cannot watch: %s", strerror(-r));
-	limit(RLIMIT_NOFILE, WATCH_PIPE_FD + 1);
+	confine("watcher", NULL, 0, calls, sizeof(calls) / sizeof(calls[0]));
 
 	watch_all(&list, &batch);
 	list_unmap(&list);

@@ -14,6 +14,7 @@ ARROWS = {
     "config": {"common"},
     "watcher": {"wire", "common"},
     "runner": {"wire", "common"},
+    "names": {"common"},
     "executor": {"config", "wire", "common"},
     "agent": {"wire", "common"},
     "cli": {"config", "wire", "common"},
@@ -32,7 +33,7 @@ OWNED = {
     "libburn/libburn.h": {"disc"},
     "json-c/json.h": {"cli", "disc"},
     "utf8proc.h": {"common", "cli"},
-    "seccomp.h": {"agent"},
+    "seccomp.h": {"common"},
 }
 
 

@@ -9,6 +9,7 @@ import subprocess
 
 import pytest
 from boards import apache, finish
+from lib.kernel import landlock_version
 from lib.waiting import wait_for
 
 pytestmark = pytest.mark.root
@@ -16,6 +17,9 @@ pytestmark = pytest.mark.root
 
 def run(*command):
     subprocess.run([str(c) for c in command], check=True, stdin=subprocess.DEVNULL)
+
+
+LANDLOCK = landlock_version() >= 2
 
 
 @pytest.fixture
@@ -44,6 +48,16 @@ def presses_work(inst, runs):
     inst.wait_state("Apache", "Restart", "Done")
 
 
+def it_is_back(inst, disk):
+    """Mounts it while an agent runs that has never seen it; whoever presses sooner is put back."""
+    mark = inst.mark()
+    disk()
+    if LANDLOCK:
+        inst.wait_log("the agent begins anew", mark)
+    wait_for(lambda: sorted(inst.flags("Apache")) == ["Restart", "Start", "Stop"] and
+             inst.cli("status").returncode == 0, "all are there", dump=inst.dump)
+
+
 def test_it_is_mounted_again(inst, disk):
     apache(inst)
     mark = inst.mark()
@@ -63,13 +77,31 @@ def test_it_is_mounted_only_later(inst, disk):
     inst.start()
     inst.never_ran("Restart", "Start", "Stop", seconds=0.5)
     assert os.listdir(inst.share) == []
-    mark = inst.mark()
-    disk()
-    inst.wait_log("Apache: is back", mark)
-    flag = inst.share / "Apache" / "Restart.txt"
-    wait_for(lambda: flag.exists() and flag.stat().st_ino != inst.made["Restart"],
-             "a fresh flag is there", dump=inst.dump)
+    it_is_back(inst, disk)
     presses_work(inst, 1)
+
+
+def test_what_went_while_it_was_away_is_no_press(inst, disk):
+    """The agent that finds a disk where it may not go is followed by one that may, and does not
+    know how long it was away."""
+    apache(inst)
+    inst.stop()
+    (inst.share / "Apache" / "Restart.txt").unlink()
+    run("umount", inst.share)
+    inst.start()
+    it_is_back(inst, disk)
+    inst.wait_state("Apache", "Restart", "")
+    inst.never_ran("Restart", "Start", "Stop", seconds=0.5)
+    presses_work(inst, 1)
+
+
+def test_walls_keep_no_file_system_mounted(inst):
+    """Landlock holds inodes; a released disk must be free to go all the same."""
+    run("mount", "-t", "tmpfs", "-o", "size=4m,mode=755", "tmpfs", inst.share)
+    apache(inst)
+    inst.cli("release", "Apache", check=0)
+    run("umount", inst.share)
+    assert not os.path.ismount(inst.share)
 
 
 def test_release_lets_it_be_unmounted(inst, disk):
