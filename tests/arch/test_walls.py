@@ -198,7 +198,8 @@ def test_who_is_taken_over_can_do_nothing(people, place, bin_dir, nothing_made, 
     control = without_walls(people, place, bin_dir)
     sweep()
     assert CONTROL <= {name for name, how in control.items() if how == "ok"}, control
-    with contextlib.closing(Instance(place / "i", people, copied(bin_dir, place, f"flagman-{who}"))) as inst:
+    programs = copied(bin_dir, place, f"flagman-{who}")
+    with contextlib.closing(Instance(place / "i", people, programs)) as inst:
         inst.define("Box", "- {name: Go, command: '%ACT% Go'}")
         inst.start(timeout=60)
         wait_for(lambda: f"walls: {who} tried everything" in inst.log(), "it has tried all",
