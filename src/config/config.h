@@ -144,6 +144,7 @@ struct settings {
 	uint32_t ready_runners; /* 1 */
 	uint32_t max_runs;      /* at once, in all; 512 */
 	uint64_t reserve;       /* bytes of the reserve file on each file system; 64 KiB */
+	char *samba_audit;      /* "journal" or the path of a log; NULL: not followed */
 };
 
 enum severity { SEVERITY_ERROR, SEVERITY_WARNING };

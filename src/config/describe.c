@@ -38,6 +38,8 @@ static const char *type_words(const struct key *k, char *buf, size_t size)
 	case TYPE_COUNT:
 	case TYPE_NICE:
 		return "a number";
+	case TYPE_JOURNAL:
+		return "journal, or a path";
 	case TYPE_MODE:
 		return "a mode";
 	case TYPE_TRIGGERS:

@@ -158,6 +158,7 @@ static reader *const readers[TYPE_N] = {
 	[TYPE_PATH] = read_path,
 	[TYPE_WORKDIR] = read_workdir,
 	[TYPE_ENVFILE] = read_path,
+	[TYPE_JOURNAL] = read_journal,
 	[TYPE_CAPS] = read_caps,
 	[TYPE_ENVIRONMENT] = read_environment,
 	[TYPE_STATUSES] = read_statuses,

@@ -35,6 +35,7 @@ reader read_text_value;
 reader read_names;
 reader read_path;
 reader read_workdir;
+reader read_journal;
 reader read_unit;
 reader read_device;
 reader read_speed;

@@ -198,6 +198,18 @@ bool read_workdir(struct loader *l, const struct key *k, const struct node *v, v
 	return read_path(l, k, v, slot);
 }
 
+bool read_journal(struct loader *l, const struct key *k, const struct node *v, void *slot)
+{
+	if (!want_scalar(l, k->name, v))
+		return false;
+	if (strcmp(v->text, "journal") == 0)
+		return (*(char **)slot = keep(l, v->text)) != NULL;
+	if (v->text[0] != '/')
+		return wrong(l, v, "%s: \"%s\" is neither journal nor the path of a log", k->name,
+			v->text);
+	return read_path(l, k, v, slot);
+}
+
 /* ---- drives and services ---- */
 
 bool read_device(struct loader *l, const struct key *k, const struct node *v, void *slot)

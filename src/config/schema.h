@@ -48,6 +48,7 @@ enum type {
 	TYPE_PATH,        /* char *: absolute and clean */
 	TYPE_WORKDIR,     /* char *: TYPE_PATH or ~ */
 	TYPE_ENVFILE,     /* char *: TYPE_PATH, '-' before it: may be missing */
+	TYPE_JOURNAL,     /* char *: TYPE_PATH or journal */
 	TYPE_USER,        /* uid_t */
 	TYPE_GROUP,       /* gid_t */
 	TYPE_RUN_AS,      /* the user of a command: uid, gid, names */

@@ -21,6 +21,15 @@ static bool read_settings_map(struct loader *l, const struct node *doc)
 	       read_table(l, doc, IN_SETTINGS, &(struct scope){.settings = settings, .set = &set});
 }
 
+/* A string of the live definition goes with its memory. */
+static void keep_live(struct loader *l, const struct settings *live)
+{
+	char *audit = live->samba_audit ? arena_string(l->arena, live->samba_audit) : NULL;
+
+	l->config->settings = *live;
+	l->config->settings.samba_audit = audit;
+}
+
 void read_settings(struct loader *l)
 {
 	const char *path = l->options->main_file;
@@ -38,6 +47,6 @@ void read_settings(struct loader *l)
 	if (open_trusted(l, l->file, &fd) && read_text(l, fd))
 		read_documents(l, read_settings_map);
 	if (l->errors != before)
-		l->config->settings = l->options->live ? l->options->live->settings : defaults;
+		keep_live(l, l->options->live ? &l->options->live->settings : &defaults);
 	l->file = NULL;
 }
