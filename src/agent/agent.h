@@ -42,6 +42,7 @@
 struct agent;
 struct flag;
 struct custody;
+struct audit;
 
 enum place {
 	PLACE_NONE,      /* no file: must be made */
@@ -240,6 +241,7 @@ struct agent {
 	bool status_waits; /* some Status.txt waits for own_window */
 	struct watch *watch;
 	struct control *control;
+	struct audit *audit;       /* Samba's log; NULL: none is followed */
 	struct adoption *adoption; /* facts for the first scan */
 	struct known_name names[NAMES_KNOWN];
 	struct view *next_view; /* a configuration that came before the start was over */

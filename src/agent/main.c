@@ -20,6 +20,7 @@
  */
 #include "agent/adopt.h"
 #include "agent/agent.h"
+#include "agent/audit.h"
 #include "agent/board.h"
 #include "agent/control.h"
 #include "agent/custody.h"
@@ -137,6 +138,10 @@ static void on_executor(struct channel *c, const struct wire_header *h, int *fds
 		break;
 	case EXEC_NAMED:
 		names_answer(a, (const struct exec_named *)h);
+		break;
+	case EXEC_AUDIT:
+		if (n_fds) /* else we are out of descriptors: nobody is named */
+			audit_follow(a, steal_fd(&fds[0]));
 		break;
 	case EXEC_QUIT:
 		quit(a);
@@ -297,6 +302,7 @@ int main(int argc, char *argv[])
 		agent_flush(&agent);
 	watch_free(agent.watch);
 	control_free(agent.control);
+	audit_free(agent.audit);
 	store_close(agent.store);
 	return r < 0 ? EX_OSERR : r;
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "agent/press.h"
 
+#include "agent/audit.h"
 #include "agent/board.h"
 #include "agent/control.h"
 #include "agent/custody.h"
@@ -323,19 +324,21 @@ void press_deleted(struct agent *a, struct flag *f, const char *published)
 	struct run run = {.token = f->token, .trigger = TRIGGER_DELETE};
 	_cleanup_close_ int old =
 		f->fd < 0 || !flag_press(a, f)->hold ? -1 : fcntl(f->fd, F_DUPFD_CLOEXEC, 3);
-	struct live *l;
+	bool named = audit_name(a, f, published, &run), taken = false;
 
 	log_debug("%s/%s: %s was deleted", board_object(a, flag_board(a, f)),
 		flag_action_name(a, f), published);
 	if (!triggers(a, f, TRIGGER_DELETE)) {
 		put_back(a, f, "Deleting it is not how it is pressed here.");
 	} else if (take(a, f, &run)) {
-		l = f->live;
+		taken = true;
 		if (f->state == STATE_STARTING) {
-			l->pressed_name = strdup(published);
-			l->pressed_fd = steal_fd(&old);
+			f->live->pressed_name = strdup(published);
+			f->live->pressed_fd = steal_fd(&old);
 		}
 	}
+	if (!named)
+		audit_expect(a, f, published, TRIGGER_DELETE, taken ? f->live->run.id : 0);
 	run_done(&run);
 	flag_gone(a, f);
 }
@@ -346,6 +349,7 @@ void press_moved(struct agent *a, struct flag *f, int run_fd, const char *entry,
 	struct base *base = board_base(a, flag_board(a, f));
 	struct run run = {.token = own ? f->token : token_new(), .trigger = TRIGGER_MOVE};
 	char hex[TOKEN_HEX + 1], staged[sizeof(COPY_PREFIX) + TOKEN_HEX];
+	char published[FLAG_NAME_MAX];
 
 	snprintf(
 		staged, sizeof(staged), "%s%s", own ? "" : COPY_PREFIX, token_hex(&run.token, hex));
@@ -361,6 +365,8 @@ void press_moved(struct agent *a, struct flag *f, int run_fd, const char *entry,
 		run.certainty = CERTAINTY_OWNER;
 		(void)names_fill(a, &run);
 	}
+	flag_shown_name(a, f, published);
+	bool named = !own || audit_name(a, f, published, &run);
 	log_debug("%s/%s: %s was put into its Run folder", run.object ? run.object : "",
 		flag_action_name(a, f), entry);
 	bool taken = false;
@@ -377,6 +383,8 @@ void press_moved(struct agent *a, struct flag *f, int run_fd, const char *entry,
 			runs_make_known(a, f->live);
 		(void)unlinkat(base->staging_fd, staged, 0);
 	}
+	if (!named)
+		audit_expect(a, f, published, TRIGGER_MOVE, taken ? f->live->run.id : 0);
 	run_done(&run);
 	if (own)
 		flag_gone(a, f);

@@ -67,4 +67,5 @@ const struct wire_type exec_from_executor[EXEC_TYPE_MAX_] = {
 	[EXEC_RELOADED] = WIRE_TEXT(struct exec_reloaded, 0, 0, reloaded_strings),
 	[EXEC_QUIT] = WIRE_TYPE(struct exec_generation, 0, 0),
 	[EXEC_NAMED] = WIRE_TEXT(struct exec_named, 0, 0, named_strings),
+	[EXEC_AUDIT] = WIRE_TYPE(struct exec_audit, 0, 1),
 };

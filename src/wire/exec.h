@@ -49,6 +49,8 @@ enum exec_type {
 	EXEC_RELOADED,   /* struct exec_reloaded: answer to EXEC_RELOAD */
 	EXEC_QUIT,       /* struct exec_generation: end in an orderly way (groups changed, stop) */
 	EXEC_NAMED,      /* struct exec_named: answer to each EXEC_NAME */
+	EXEC_AUDIT,      /* struct exec_audit + 0 or 1 fd: lines of Samba's audit log, a pipe that
+			  * does not block; instead of the one before */
 	EXEC_TYPE_MAX_,
 };
 
@@ -131,6 +133,10 @@ struct exec_name {
 	struct wire_header header;
 	uint32_t uid;
 	uint32_t pad;
+};
+
+struct exec_audit {
+	struct wire_header header;
 };
 
 enum claim_state {
