@@ -321,6 +321,7 @@ int agent_start(struct executor *x)
 		return r;
 	}
 	announce(x);
+	follower_configure(x);
 	return 0;
 }
 
@@ -360,6 +361,7 @@ bool agent_reap(struct executor *x, pid_t pid, int status)
 	lose_channel(x);
 	watchers_end_all(&x->watchers);
 	names_forget(x);
+	follower_end(x);
 	if (x->stopping)
 		return true;
 	if (WIFSIGNALED(status))

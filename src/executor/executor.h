@@ -8,6 +8,7 @@
 #include "common/buf.h"
 #include "executor/agent.h"
 #include "executor/cgroup.h"
+#include "executor/follower.h"
 #include "executor/generation.h"
 #include "executor/identity.h"
 #include "executor/names.h"
@@ -34,6 +35,7 @@ struct executor {
 	struct agent agent;
 	struct watchers watchers;
 	struct names names;
+	struct follower follower;
 	struct reload reload;
 	struct generation *generations; /* newest first */
 	struct buf spec;                /* of the run that is being started; kept for the next */

@@ -4,6 +4,7 @@
 
 #include <cap-ng.h>
 #include <errno.h>
+#include <grp.h>
 #include <pwd.h>
 #include <stdlib.h>
 #include <string.h>
@@ -65,4 +66,19 @@ void identity_release(struct identity *id)
 	free(id->home);
 	free(id->shell);
 	*id = (struct identity){0};
+}
+
+size_t identity_groups(const struct identity *id, const char *more, gid_t *groups)
+{
+	const struct group *g;
+	int n = IDENTITY_GROUPS_MAX - 1;
+
+	if (!id->privileged)
+		return 0;
+	if (getgrouplist(id->name, id->gid, groups, &n) < 0)
+		n = IDENTITY_GROUPS_MAX - 1; /* so many were found, and more */
+	g = more ? getgrnam(more) : NULL;
+	if (g)
+		groups[n++] = g->gr_gid;
+	return (size_t)n;
 }

@@ -25,6 +25,12 @@ struct identity {
 int identity_find(const char *user, struct identity *ret, const char **why);
 void identity_release(struct identity *id);
 
+/* The groups of the agent's user, as id(1) says, and MORE if there is such a group (NULL: none);
+ * not what the agent has, which are those of the directories.  How many are in GROUPS, which has
+ * room for IDENTITY_GROUPS_MAX; what is beyond that is left out.  None if not privileged. */
+#define IDENTITY_GROUPS_MAX 256
+size_t identity_groups(const struct identity *id, const char *more, gid_t *groups);
+
 /* The lowest capability in MASK in words, "cap_net_admin"; NULL for none. */
 const char *capability_name(uint64_t mask);
 

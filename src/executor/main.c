@@ -130,7 +130,7 @@ static int on_hangup(sd_event_source *s, const struct signalfd_siginfo *si, void
 	return 0;
 }
 
-/* Everybody: agent, watchers, nursery, and whatever was orphaned below us. */
+/* Everybody: agent, watchers, nursery, follower, and whatever was orphaned below us. */
 static int on_child(sd_event_source *s, const struct signalfd_siginfo *si, void *userdata)
 {
 	struct executor *x = userdata;
@@ -145,7 +145,7 @@ static int on_child(sd_event_source *s, const struct signalfd_siginfo *si, void 
 				(void)sd_event_exit(x->event, 0);
 		} else if (!x->stopping && pool_reap(&x->pool, pid)) {
 			chores_wake(x);
-		} else if (!names_reap(&x->names, pid)) {
+		} else if (!names_reap(&x->names, pid) && !follower_reap(x, pid)) {
 			(void)watchers_reap(&x->watchers, pid);
 		}
 	}
@@ -264,6 +264,7 @@ static void end(struct executor *x)
 	agent_close(x);
 	watchers_end_all(&x->watchers);
 	names_forget(x);
+	follower_end(x);
 	reload_close(x);
 	runs_close(&x->runs);
 	pool_close(&x->pool);

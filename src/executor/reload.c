@@ -247,6 +247,7 @@ int reload_now(struct executor *x, bool by_hand)
 		x->save_last_good = true;
 		chores_wake(x);
 		agent_configure(x);
+		follower_configure(x);
 	}
 	if (x->ready)
 		reload_ready(x);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Starting flagman's own helper programs. */
+/* Starting helper programs. */
 #include "executor/spawn.h"
 
 #include "common/fd.h"
@@ -53,7 +53,8 @@ static int child_descriptors(const struct helper *h)
 {
 	int moved[16], null = open("/dev/null", O_RDWR);
 
-	if (null < 0 || dup2(null, STDIN_FILENO) < 0 || dup2(null, STDOUT_FILENO) < 0)
+	if (null < 0 || dup2(null, STDIN_FILENO) < 0 ||
+		dup2(h->output ? h->output : null, STDOUT_FILENO) < 0)
 		return -1;
 	if (h->n_fds > sizeof(moved) / sizeof(*moved))
 		return -1;
@@ -67,9 +68,18 @@ static int child_descriptors(const struct helper *h)
 	return 0;
 }
 
-/* Irreversible; the order is that of launch.c, for the same reasons.  no-new-privileges is left to
- * the programs: it would keep a security module from giving them a domain of their own (execve(2)).
- */
+static int child_groups(const struct helper *h)
+{
+	gid_t groups[IDENTITY_GROUPS_MAX];
+
+	if (!h->foreign)
+		return setgroups(h->n_groups, h->groups);
+	return setgroups(identity_groups(h->id, h->more_group, groups), groups);
+}
+
+/* Irreversible; the order is that of launch.c, for the same reasons.  Our own programs see to
+ * no-new-privileges themselves: it would keep a security module from giving them a domain of their
+ * own (execve(2)). */
 static int child_identity(const struct helper *h)
 {
 	struct __user_cap_header_struct head = {.version = _LINUX_CAPABILITY_VERSION_3};
@@ -79,23 +89,27 @@ static int child_identity(const struct helper *h)
 		if (h->id->privileged && prctl(PR_CAPBSET_READ, c) == 1 &&
 			prctl(PR_CAPBSET_DROP, c) < 0)
 			return -1;
-	if (h->id->privileged && (setgroups(h->n_groups, h->groups) < 0 ||
-					 setresgid(h->id->gid, h->id->gid, h->id->gid) < 0 ||
-					 setresuid(h->id->uid, h->id->uid, h->id->uid) < 0))
+	if (h->id->privileged &&
+		(child_groups(h) < 0 || setresgid(h->id->gid, h->id->gid, h->id->gid) < 0 ||
+			setresuid(h->id->uid, h->id->uid, h->id->uid) < 0))
 		return -1;
-	return (int)syscall(SYS_capset, &head, none);
+	if (syscall(SYS_capset, &head, none) < 0)
+		return -1;
+	return h->foreign ? prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) : 0;
 }
 
-static char *const *child_environment(void)
+static char *const *child_environment(const struct helper *h)
 {
 	static const char *const names[] = {
 		"FLAGMAN_LOG", "JOURNAL_STREAM", "ASAN_OPTIONS", "UBSAN_OPTIONS", "LSAN_OPTIONS"};
-	static char path[] = "PATH=/usr/sbin:/usr/bin:/sbin:/bin";
+	static char path[] = "PATH=/usr/sbin:/usr/bin:/sbin:/bin", lang[] = "LANG=C";
 	static char *environment[16];
 	size_t n = 0;
 
 	environment[n++] = path;
-	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
+	if (h->foreign)
+		environment[n++] = lang;
+	for (size_t i = 0; !h->foreign && i < sizeof(names) / sizeof(*names); i++) {
 		const char *value = getenv(names[i]);
 		if (value && asprintf(&environment[n], "%s=%s", names[i], value) >= 0)
 			n++;
@@ -106,7 +120,7 @@ static char *const *child_environment(void)
 
 static _Noreturn void child(const struct helper *h, const char *path, pid_t parent)
 {
-	char *const *environment = child_environment();
+	char *const *environment = child_environment(h);
 
 	child_signals();
 	if (setsid() < 0 || chdir("/") < 0 || child_descriptors(h) < 0 ||
@@ -124,7 +138,7 @@ static _Noreturn void child(const struct helper *h, const char *path, pid_t pare
 
 pid_t spawn_helper(const struct helper *h)
 {
-	const char *path = spawn_path(h->argv[0], FLAGMAN_LIBEXECDIR);
+	const char *path = h->foreign ? h->argv[0] : spawn_path(h->argv[0], FLAGMAN_LIBEXECDIR);
 	pid_t parent = getpid(), pid = fork();
 
 	if (pid == 0)

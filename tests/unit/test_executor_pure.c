@@ -3,6 +3,7 @@
 #include "executor/base.h"
 #include "executor/cgroup.h"
 #include "executor/claims.h"
+#include "executor/follower.h"
 #include "executor/ntacl.h"
 
 #include <errno.h>
@@ -171,6 +172,33 @@ static void test_alive(void **state)
 	rmdir(path);
 }
 
+static void check_argv(const char *source, const char *expected)
+{
+	const char *argv[FOLLOWER_ARGV_MAX];
+	char line[512] = "";
+
+	follower_argv(source, argv);
+	for (size_t i = 0; argv[i]; i++) {
+		assert_true(i + 1 < FOLLOWER_ARGV_MAX);
+		snprintf(line + strlen(line), sizeof(line) - strlen(line), "%s[%s]", i ? " " : "",
+			argv[i]);
+	}
+	assert_string_equal(line, expected);
+}
+
+static void test_what_follows_a_log(void **state)
+{
+	(void)state;
+	check_argv("journal",
+		"[/usr/bin/journalctl] [--follow] [--quiet] [--lines=0] [--output=cat] "
+		"[--identifier=smbd_audit] [_SYSTEMD_UNIT=smbd.service] "
+		"[_SYSTEMD_UNIT=smb.service] [_SYSTEMD_UNIT=samba-ad-dc.service] "
+		"[_SYSTEMD_UNIT=samba.service]");
+	check_argv("/var/log/samba/log.smbd",
+		"[/usr/bin/tail] [--quiet] [-n] [0] [-F] [--] [/var/log/samba/log.smbd]");
+	check_argv("/srv/a log", "[/usr/bin/tail] [--quiet] [-n] [0] [-F] [--] [/srv/a log]");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -180,6 +208,7 @@ int main(void)
 		cmocka_unit_test(test_what_is_remembered),
 		cmocka_unit_test(test_ends),
 		cmocka_unit_test(test_alive),
+		cmocka_unit_test(test_what_follows_a_log),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
