@@ -95,6 +95,50 @@ static void check_press_only(const struct look *l)
 			*style ? style : "none");
 }
 
+/* Options of modules are as written, not as testparm would. */
+static bool is_no(const char *value)
+{
+	return strcasecmp(value, "no") == 0 || strcasecmp(value, "false") == 0 ||
+	       strcmp(value, "0") == 0;
+}
+
+static void must_record(const struct look *l, const char *op)
+{
+	if (!smbconf_has_word(l->conf, l->section, "full_audit:success", op) &&
+		!smbconf_has_word(l->conf, l->section, "full_audit:success", "all"))
+		doctor_found(l->d, AREA, "write: full_audit:success = unlinkat renameat",
+			"[%s] does not record %s, so samba-audit can't say who pressed",
+			l->section->name, op);
+}
+
+/* Does what the share writes come to where samba-audit reads, in a form that it can read? */
+static void check_audit(const struct look *l, const char *source)
+{
+	const char *prefix = smbconf_get(l->conf, l->section, "full_audit:prefix");
+
+	if (module_place(l, "full_audit") == SIZE_MAX) {
+		doctor_found(l->d, AREA, NULL,
+			"[%s] lacks full_audit, so samba-audit can't say who pressed",
+			l->section->name);
+		doctor_advise(l->d, "write: vfs objects = full_audit%s",
+			l->share->press_only ? " acl_xattr" : "");
+		return;
+	}
+	if (strcmp(prefix, "%u|%I|%m|%S") != 0 && strcmp(prefix, "%U|%I|%m|%S") != 0)
+		doctor_found(l->d, AREA, "write: full_audit:prefix = %u|%I|%m|%S",
+			"[%s] has full_audit:prefix = %s, so samba-audit can't say who pressed",
+			l->section->name, *prefix ? prefix : "(none)");
+	must_record(l, "unlinkat");
+	must_record(l, "renameat");
+	if (strcmp(source, "journal") == 0 &&
+		is_no(smbconf_get(l->conf, l->section, "full_audit:syslog")))
+		doctor_found(l->d, AREA,
+			"write: full_audit:syslog = true; or name Samba's log as samba-audit",
+			"[%s] has full_audit:syslog = no, so its record does not come to the "
+			"journal",
+			l->section->name);
+}
+
 static void check_modules(const struct look *l)
 {
 	size_t audit = module_place(l, "full_audit"), acl = module_place(l, "acl_xattr");
@@ -109,6 +153,8 @@ static void check_modules(const struct look *l)
 			l->section->name);
 	if (l->share->press_only)
 		check_press_only(l);
+	if (l->d->config->settings.samba_audit)
+		check_audit(l, l->d->config->settings.samba_audit);
 }
 
 static void check_share(struct doctor *d, const struct smbconf *conf, const struct share *s)

@@ -268,6 +268,39 @@ def test_share_options(patient, change, words):
     assert area == "share" and words in message and advice
 
 
+@pytest.mark.parametrize("change,words", [
+    ({"vfs objects": None}, "lacks full_audit"),
+    ({"full_audit:prefix": "%u|%I"}, "full_audit:prefix = %u|%I, so"),
+    ({"full_audit:prefix": None}, "full_audit:prefix = (none), so"),
+    ({"full_audit:success": "unlinkat"}, "does not record renameat"),
+    ({"full_audit:syslog": "false"}, "does not come to the journal"),
+])
+def test_samba_audit(patient, change, words):
+    patient.prepare().options.update(change)
+    patient.options = {k: v for k, v in patient.options.items() if v is not None}
+    findings, _ = patient.look()
+    assert findings == []  # not set: nobody reads it
+    (patient.cli.conf_dir.parent / "flagman.yaml").write_text("samba-audit: journal\n")
+    area, message, advice = patient.only()
+    assert area == "share" and words in message and advice
+
+
+@pytest.mark.parametrize("change", [
+    {}, {"full_audit:prefix": "%U|%I|%m|%S"}, {"full_audit:success": "all"},
+    {"full_audit:syslog": None}])
+def test_samba_audit_that_is_well(patient, change):
+    patient.prepare().options.update(change)
+    patient.options = {k: v for k, v in patient.options.items() if v is not None}
+    (patient.cli.conf_dir.parent / "flagman.yaml").write_text("samba-audit: journal\n")
+    assert patient.look()[0] == []
+
+
+def test_samba_audit_in_a_file(patient):
+    patient.prepare().options["full_audit:syslog"] = "false"
+    (patient.cli.conf_dir.parent / "flagman.yaml").write_text("samba-audit: /var/log/samba/log\n")
+    assert patient.look()[0] == []
+
+
 def test_oplocks_of_both_kinds(patient):
     patient.prepare().options.update({"oplocks": "yes", "level2 oplocks": "yes"})
     assert ["oplocks = yes" in m for _, m, _ in patient.look()[0]] == [True, True]
