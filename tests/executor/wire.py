@@ -7,8 +7,8 @@ import os
 VERSION = 1
 
 ADOPTED, START, CANCEL, SPENT, OWN, TAKE, MEND, WATCH, UNWATCH, RELOAD, NAME = range(1, 12)
-CONFIG, CLAIM, CLAIMS_END, STARTED, ENDED, OWNED, TAKEN, MENDED, RELOADED, QUIT = range(32, 42)
-NAMED = 42
+CONFIG, CLAIM, CLAIMS_END, STARTED, ENDED, OWNED, TAKEN, MENDED, RELOADED, QUIT, NAMED, \
+    AUDIT = range(32, 44)
 CLAIM_ENDED, CLAIM_RUNNING, CLAIM_INTERRUPTED = 1, 2, 3
 EXITED, SIGNALED, NOT_STARTED, INTERRUPTED = 1, 2, 3, 4
 STOP_NONE, STOP_TIMEOUT, STOP_CANCEL = 0, 1, 2
@@ -68,10 +68,11 @@ Result = struct("Result", ("cookie", u64), ("error", i32), ("pad", u32),
                 ("why", ctypes.c_char * 160))
 Reloaded = struct("Reloaded", ("cookie", u64), ("n_errors", u32), ("n_warnings", u32),
                   ("first", ctypes.c_char * 512))
+Audit = struct("Audit")
 
 Name = struct("Name", ("uid", u32), ("pad", u32))
 Named = struct("Named", ("uid", u32), ("pad", u32), ("name", ctypes.c_char * 128))
 
 FROM_EXECUTOR = {CONFIG: Generation, CLAIM: Claim, CLAIMS_END: ClaimsEnd, STARTED: Started,
                  ENDED: Ended, OWNED: Result, TAKEN: Result, MENDED: Result,
-                 RELOADED: Reloaded, QUIT: Generation, NAMED: Named}
+                 RELOADED: Reloaded, QUIT: Generation, NAMED: Named, AUDIT: Audit}
