@@ -83,8 +83,10 @@ def test_a_run_that_ended_meanwhile(daemon, agent):
     run = running(agent, HANG, run=9)
     daemon.wait_planned(run)
     daemon.kill()
-    os.kill(started(daemon, run)[0], signal.SIGTERM)
+    command, _, runner, _ = started(daemon, run)
+    os.kill(command, signal.SIGTERM)
     wait_for(lambda: daemon.has_result(run), "the runner has written the result")
+    wait_for(lambda: not processes.alive(runner), "and synced it, and is gone")
     claims, _ = daemon.start().agent().begin()
     claim, fds = claims[run.hex]
     assert (claim.state, claim.run) == (wire.CLAIM_ENDED, 9)
