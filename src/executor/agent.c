@@ -66,6 +66,7 @@ static void on_message(struct channel *c, const struct wire_header *m, int *fds,
 	(void)c;
 	if (m) {
 		handle_request(x, m, fds, n_fds);
+		chores_insist(x);
 		return;
 	}
 	lose_channel(x);
@@ -88,6 +89,7 @@ void agent_send(struct executor *x, void *message, size_t size, const int *fds, 
 		r = channel_send(x->agent.channel, message, size, NULL, 0);
 	if (r < 0 && r != -EPIPE) { /* its end comes by the channel */
 		log_error("can't send to the agent: %s", strerror(-r));
+		lose_channel(x);
 		kill_agent(x);
 	}
 }

@@ -22,6 +22,7 @@
 #define SYNC_USEC   (50 * 1000)
 #define QUIET_USEC  500                /* after a start: the command has been executed by then */
 #define LATEST_USEC (20 * 1000)        /* however fast starts follow each other */
+#define INSIST_USEC USEC_PER_SEC       /* however fast requests do: a time limit may be a chore */
 #define REST_USEC   (2 * USEC_PER_SEC) /* without a chore: nobody presses just now */
 
 static bool write_a_plan(struct executor *x)
@@ -195,6 +196,12 @@ static int on_idle(sd_event_source *s, void *userdata)
 
 int chores_open(struct executor *x)
 {
+void chores_insist(struct executor *x)
+{
+	if (x->chores_due && now_monotonic() >= x->chores_due + INSIST_USEC && !one_chore(x))
+		x->chores_due = 0;
+}
+
 	int r = sd_event_add_defer(x->event, &x->chores, on_idle, x);
 
 	if (r >= 0)

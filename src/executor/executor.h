@@ -60,6 +60,9 @@ void chores_close(struct executor *x);
 void chores_wake(struct executor *x);
 /* Does a run or a ready runner use what bears that id? */
 bool id_in_use(const char *id, void *executor);
+/* After a request: one chore, if they have had no turn for long, because the agent asks and asks.
+ */
+void chores_insist(struct executor *x);
 void chores_remove_claim(struct executor *x, const struct token *token);
 
 /* start.c: EXEC_START, from request to answer. */

@@ -7,6 +7,7 @@
 #include "common/text.h"
 #include "executor/directories.h"
 #include "executor/executor.h"
+#include "executor/priority.h"
 #include "executor/spawn.h"
 
 #include <errno.h>
@@ -49,6 +50,8 @@ static void settle(struct executor *x)
 	} else {
 		r = sd_event_add_time_relative(
 			x->event, &x->reload.timer, CLOCK_MONOTONIC, SETTLE_USEC, 0, on_settled, x);
+		if (r >= 0)
+			r = sd_event_source_set_priority(x->reload.timer, PRIORITY_REQUEST);
 	}
 	if (r < 0)
 		log_error("no timer for the configuration: %s", strerror(-r));
@@ -86,17 +89,20 @@ static int on_parent_change(sd_event_source *s, const struct inotify_event *e, v
 	return 0;
 }
 
+static void watch_one(struct executor *x, sd_event_source **source, const char *path,
+	sd_event_inotify_handler_t handler)
+{
+	if (!*source && sd_event_add_inotify(x->event, source, path, CHANGES, handler, x) >= 0)
+		(void)sd_event_source_set_priority(*source, PRIORITY_REQUEST);
+}
+
 /* What is not there now is watched when its parent says so, or after the next reload. */
 static void watch_all(struct executor *x)
 {
 	struct reload *r = &x->reload;
 
-	if (!r->parent_watch)
-		(void)sd_event_add_inotify(
-			x->event, &r->parent_watch, r->parent, CHANGES, on_parent_change, x);
-	if (!r->conf_watch)
-		(void)sd_event_add_inotify(
-			x->event, &r->conf_watch, r->conf_dir, CHANGES, on_conf_change, x);
+	watch_one(x, &r->parent_watch, r->parent, on_parent_change);
+	watch_one(x, &r->conf_watch, r->conf_dir, on_conf_change);
 }
 
 static char *clean_path(const char *path)

@@ -246,6 +246,8 @@ struct run *runs_add(struct runs *rs, const struct token *token, const struct cl
 	rs->n++;
 	/* No events: the hang-up comes unasked, the bytes are for the agent. */
 	e = sd_event_add_io(rs->event, &r->alive, r->fds.alive, 0, on_alive, r);
+	if (e >= 0)
+		e = sd_event_source_set_priority(r->alive, PRIORITY_REQUEST);
 	if (e < 0)
 		log_error("run %llu: can't wait for its end: %s", (unsigned long long)plan->run,
 			strerror(-e));
