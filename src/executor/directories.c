@@ -9,6 +9,7 @@
 #include "executor/base.h"
 #include "executor/mark.h"
 #include "executor/ntacl.h"
+#include "executor/refusals.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -44,7 +45,6 @@ static void set_error(const struct work *w, char **error, const char *fmt, ...)
 
 static void set_error(const struct work *w, char **error, const char *fmt, ...)
 {
-	static struct log_limit limit;
 	va_list ap;
 
 	free(*error);
@@ -53,7 +53,7 @@ static void set_error(const struct work *w, char **error, const char *fmt, ...)
 		*error = NULL;
 	va_end(ap);
 	if (*error && w->mending)
-		log_limited(&limit, "%s", *error);
+		refusal_log("%s", *error);
 	else if (*error)
 		log_warning("%s", *error);
 }

@@ -21,6 +21,7 @@
 #include "common/text.h"
 #include "executor/executor.h"
 #include "executor/priority.h"
+#include "executor/refusals.h"
 
 #include <errno.h>
 #include <getopt.h>
@@ -235,6 +236,7 @@ static void begin(struct executor *x, const struct options *o)
 	if (r < 0)
 		log_fatal(EX_OSERR, "no event loop: %s", strerror(-r));
 	names_open(&x->names);
+	refusals_open(x->event);
 	cgroups_open(&x->cgroups);
 	x->runs = (struct runs){
 		.event = x->event,
@@ -262,6 +264,7 @@ static void begin(struct executor *x, const struct options *o)
 static void end(struct executor *x)
 {
 	agent_close(x);
+	refusals_close();
 	watchers_end_all(&x->watchers);
 	names_forget(x);
 	follower_end(x);

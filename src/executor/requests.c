@@ -10,6 +10,7 @@
 #include "executor/custody.h"
 #include "executor/directories.h"
 #include "wire/exec.h"
+#include "executor/refusals.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -55,13 +56,12 @@ static void on_spent(struct executor *x, const struct exec_spent *m)
 static void answer(struct executor *x, uint16_t type, uint64_t cookie, int error, const char *what,
 	const char *why)
 {
-	static struct log_limit limit;
 	struct exec_result m = {.header.type = type, .cookie = cookie, .error = -error};
 
 	if (error < 0) {
 		snprintf(m.why, sizeof(m.why), "%s %s: %s", what, why ? why : "failed",
 			strerror(-error));
-		log_limited(&limit, "%s", m.why);
+		refusal_log("%s", m.why);
 	}
 	agent_send(x, &m, sizeof(m), NULL, 0);
 }
@@ -132,7 +132,7 @@ static void on_watch(struct executor *x, const struct exec_watch *m, const int *
 
 	/* The agent sees it by the end of its pipe. */
 	if (r < 0)
-		log_error("can't start a watcher: %s", strerror(-r));
+		refusal_log("can't start a watcher: %s", strerror(-r));
 }
 
 /* Each is kept until a newer one has been adopted, and its view may be on its way still. */

@@ -14,6 +14,7 @@
 #include "common/text.h"
 #include "executor/custody.h"
 #include "executor/policy.h"
+#include "executor/refusals.h"
 #include "executor/specify.h"
 
 #include <errno.h>
@@ -222,7 +223,6 @@ static void abandon(struct executor *x, struct start *s)
 
 void start_run(struct executor *x, const struct exec_start *request)
 {
-	static struct log_limit limit;
 	struct start s = {
 		.request = request,
 		.ready = {.socket = -1, .fds = CLAIM_FDS_NONE},
@@ -241,8 +241,8 @@ void start_run(struct executor *x, const struct exec_start *request)
 		put_back(x, &s);
 		answer(x, &s, r);
 		if (r != START_BUSY && r != START_SERVED)
-			log_limited(&limit, "run %llu is not started: %s",
-				(unsigned long long)request->run, s.answer.why);
+			refusal_log("run %llu is not started: %s", (unsigned long long)request->run,
+				s.answer.why);
 	} else {
 		give(x, &s);
 		r = launch(&s, &x->spec);
