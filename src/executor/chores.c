@@ -174,8 +174,10 @@ static bool waits_for_quiet(struct executor *x)
 /* An idle service is a small one. */
 static int on_rest(sd_event_source *s, uint64_t usec, void *userdata)
 {
+	struct executor *x = userdata;
+
 	(void)usec;
-	(void)userdata;
+	rates_tidy(&x->rates, now_boottime());
 	memory_trim();
 	return sd_event_source_set_enabled(s, SD_EVENT_OFF);
 }
@@ -194,14 +196,14 @@ static int on_idle(sd_event_source *s, void *userdata)
 	return sd_event_source_set_enabled(s, SD_EVENT_OFF);
 }
 
-int chores_open(struct executor *x)
-{
 void chores_insist(struct executor *x)
 {
 	if (x->chores_due && now_monotonic() >= x->chores_due + INSIST_USEC && !one_chore(x))
 		x->chores_due = 0;
 }
 
+int chores_open(struct executor *x)
+{
 	int r = sd_event_add_defer(x->event, &x->chores, on_idle, x);
 
 	if (r >= 0)

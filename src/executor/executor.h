@@ -14,6 +14,7 @@
 #include "executor/names.h"
 #include "executor/places.h"
 #include "executor/pool.h"
+#include "executor/rates.h"
 #include "executor/reload.h"
 #include "executor/runs.h"
 #include "executor/watchers.h"
@@ -36,6 +37,7 @@ struct executor {
 	struct watchers watchers;
 	struct names names;
 	struct follower follower;
+	struct rates rates;
 	struct reload reload;
 	struct generation *generations; /* newest first */
 	struct buf spec;                /* of the run that is being started; kept for the next */
@@ -58,11 +60,11 @@ struct executor {
 int chores_open(struct executor *x);
 void chores_close(struct executor *x);
 void chores_wake(struct executor *x);
-/* Does a run or a ready runner use what bears that id? */
-bool id_in_use(const char *id, void *executor);
 /* After a request: one chore, if they have had no turn for long, because the agent asks and asks.
  */
 void chores_insist(struct executor *x);
+/* Does a run or a ready runner use what bears that id? */
+bool id_in_use(const char *id, void *executor);
 void chores_remove_claim(struct executor *x, const struct token *token);
 
 /* start.c: EXEC_START, from request to answer. */

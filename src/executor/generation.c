@@ -80,6 +80,31 @@ struct generation *generation_find(struct generation *newest, uint64_t number)
 	return newest;
 }
 
+static bool is_current(const struct generation *g, uint64_t now)
+{
+	return !g->replaced || now - g->replaced < GENERATION_KEPT;
+}
+
+struct generation *generation_current(struct generation *newest, uint64_t number, uint64_t now)
+{
+	struct generation *g = generation_find(newest, number);
+
+	return g && is_current(g, now) ? g : NULL;
+}
+
+void generation_tidy(struct generation *newest, uint64_t now)
+{
+	while (newest && newest->older) {
+		struct generation *old = newest->older;
+		if (is_current(old, now)) {
+			newest = old;
+			continue;
+		}
+		newest->older = old->older;
+		(void)generation_free(old);
+	}
+}
+
 const struct action *generation_action(
 	const struct generation *g, uint32_t action, uint32_t *ret_board)
 {

@@ -4,14 +4,18 @@
  *
  * A board's id is its group's index in the configuration, an action's id counts through all
  * groups.  Older generations are kept until the agent has said EXEC_ADOPTED; runs copy what they
- * need.
+ * need.  An agent that does not say so for GENERATION_KEPT is refused what only they have: an
+ * action that the administrator took away must not live on because the agent wants it to.
  */
 #ifndef FLAGMAN_EXECUTOR_GENERATION_H
 #define FLAGMAN_EXECUTOR_GENERATION_H
 
+#include "common/text.h"
 #include "config/config.h"
 
 #include <stdint.h>
+
+#define GENERATION_KEPT (60 * USEC_PER_SEC)
 
 struct base_state {
 	const char *path; /* the configuration's, without symlinks */
@@ -31,6 +35,7 @@ struct generation {
 	uint32_t n_bases;
 	struct board_state *boards; /* as config->groups */
 	uint32_t n_actions;
+	uint64_t replaced; /* us, monotonic: when a newer one was read; 0: it is the newest */
 	struct generation *older;
 };
 
@@ -39,6 +44,12 @@ struct generation *generation_new(uint64_t number, struct config *config);
 struct generation *generation_free(struct generation *g); /* this one only; returns NULL */
 /* NUMBER in the list that begins with NEWEST, or NULL. */
 struct generation *generation_find(struct generation *newest, uint64_t number);
+
+/* Likewise, if it is the newest, or was so until less than GENERATION_KEPT before NOW (us,
+ * monotonic). */
+struct generation *generation_current(struct generation *newest, uint64_t number, uint64_t now);
+/* Frees those that are not current any more. */
+void generation_tidy(struct generation *newest, uint64_t now);
 
 /* The action with that id and its group's index, or NULL. */
 const struct action *generation_action(

@@ -279,6 +279,7 @@ static void end(struct executor *x)
 		(void)generation_free(x->generations);
 		x->generations = older;
 	}
+	rates_done(&x->rates);
 	buf_done(&x->spec);
 	identity_release(&x->id);
 	sd_event_unref(x->event);

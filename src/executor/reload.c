@@ -207,7 +207,10 @@ static int enter(struct executor *x, struct config *c, bool by_hand)
 	x->reload.last++;
 	directories_prepare(x->places.state, &x->id, g, by_hand);
 	g->older = x->generations;
+	if (g->older)
+		g->older->replaced = now_monotonic();
 	x->generations = g;
+	generation_tidy(g, now_monotonic());
 	return 0;
 }
 

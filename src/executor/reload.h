@@ -13,10 +13,11 @@
 struct executor;
 
 struct reload {
-	char *conf_dir;  /* absolute; owned */
-	char *parent;    /* the directory of conf_dir; owned */
-	char *main_file; /* <parent>/flagman.yaml; owned */
-	uint64_t last;   /* number of the newest generation */
+	char *conf_dir;   /* absolute; owned */
+	char *parent;     /* the directory of conf_dir; owned */
+	char *main_file;  /* <parent>/flagman.yaml; owned */
+	uint64_t last;    /* number of the newest generation */
+	uint64_t through; /* requests.c: how often the agent has asked for it of late */
 	sd_event_source *conf_watch, *parent_watch, *timer;
 };
 

@@ -7,16 +7,19 @@
 
 #include "common/fd.h"
 #include "common/log.h"
+#include "common/text.h"
 #include "executor/custody.h"
 #include "executor/directories.h"
-#include "wire/exec.h"
 #include "executor/refusals.h"
+#include "wire/exec.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
-#define GENERATIONS_MAX 16 /* that the agent can have made without adopting one */
+#define GENERATIONS_MAX 16           /* that the agent can have made without adopting one */
+#define RELOADS_MAX     16           /* that it can ask for in a row */
+#define RELOAD_EVERY    USEC_PER_SEC /* and then */
 
 /* The agent has taken over generation M: older ones are history. */
 static void on_adopted(struct executor *x, const struct exec_generation *m)
@@ -70,7 +73,7 @@ static void answer(struct executor *x, uint16_t type, uint64_t cookie, int error
 static const struct group *find_board(struct executor *x, uint64_t generation, uint32_t board,
 	struct generation **ret, const struct base_state **ret_base)
 {
-	struct generation *g = generation_find(x->generations, generation);
+	struct generation *g = generation_current(x->generations, generation, now_monotonic());
 
 	if (!g || board >= g->config->n_groups)
 		return NULL;
@@ -145,11 +148,25 @@ static bool has_many_generations(const struct executor *x)
 	return n >= GENERATIONS_MAX;
 }
 
+/* A reading takes up to a second of everybody's time, and tells the log what is wrong.  The time
+ * at which all that were asked for would be through, one every RELOAD_EVERY, must be near. */
+static bool is_too_often(struct executor *x)
+{
+	uint64_t now = now_monotonic();
+
+	if (x->reload.through < now)
+		x->reload.through = now;
+	if (x->reload.through - now > (RELOADS_MAX - 1) * RELOAD_EVERY)
+		return true;
+	x->reload.through += RELOAD_EVERY;
+	return false;
+}
+
 static void on_reload(struct executor *x, const struct exec_reload *m)
 {
 	struct exec_reloaded a = {.header.type = EXEC_RELOADED, .cookie = m->cookie};
 	const struct config *c;
-	int r = has_many_generations(x) ? -EBUSY : reload_now(x, true);
+	int r = has_many_generations(x) || is_too_often(x) ? -EBUSY : reload_now(x, true);
 
 	if (r < 0) {
 		a.n_errors = 1;

@@ -60,8 +60,25 @@ static enum start_result decide(struct executor *x, struct start *s)
 		.max_runs = x->generations ? x->generations->config->settings.max_runs : 0,
 	};
 
-	return policy_decide(s->request, generation_find(x->generations, s->request->generation),
-		&facts, &s->order, s->answer.why, sizeof(s->answer.why));
+	return policy_decide(s->request,
+		generation_current(x->generations, s->request->generation, now_monotonic()), &facts,
+		&s->order, s->answer.why, sizeof(s->answer.why));
+}
+
+/* The agent counts too.  This is for one that does not. */
+static enum start_result check_rate(struct executor *x, struct start *s)
+{
+	const struct press *p = s->order.action->press;
+	int r = rates_ask(&x->rates, s->order.group, s->order.action, now_boottime());
+	char words[64];
+
+	if (r == -EAGAIN) {
+		snprintf(s->answer.why, sizeof(s->answer.why), "it ran %u times within %s",
+			p->start_limit_burst,
+			text_duration(words, sizeof(words), p->start_limit_interval));
+		return START_REFUSED;
+	}
+	return r < 0 ? fail(s, r, "can't count its starts") : START_OK;
 }
 
 static enum start_result look_at_payload(struct executor *x, struct start *s)
@@ -128,6 +145,7 @@ static enum start_result claim(struct executor *x, struct start *s)
 	if (r < 0)
 		return fail(s, r, "can't make the claim");
 	s->answer.claimed = now_realtime();
+	rates_count(&x->rates, s->order.group, s->order.action, now_boottime());
 	if (s->request->sync)
 		(void)fsync(x->places.claims.runs);
 	else
@@ -231,6 +249,8 @@ void start_run(struct executor *x, const struct exec_start *request)
 	};
 	enum start_result r = decide(x, &s);
 
+	if (r == START_OK)
+		r = check_rate(x, &s);
 	if (r == START_OK)
 		r = look_at_payload(x, &s);
 	if (r == START_OK)

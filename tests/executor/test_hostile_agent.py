@@ -8,11 +8,11 @@ import os
 import re
 import signal
 import socket
-import threading
 
 import pytest
 
 import wire
+from floods import GOOD_ONES, Flood, message_of, packet
 from lib import processes
 from lib.waiting import wait_for
 
@@ -26,19 +26,6 @@ ACTIONS = """
 """
 GOOD, LIMITED = range(2)
 
-GOOD_ONES = {
-    "adopted": (wire.ADOPTED, wire.Generation, 0),
-    "start": (wire.START, wire.Start, 0),
-    "cancel": (wire.CANCEL, wire.Token, 0),
-    "spent": (wire.SPENT, wire.Spent, 0),
-    "own": (wire.OWN, wire.Own, 1),
-    "take": (wire.TAKE, wire.Payload, 0),
-    "mend": (wire.MEND, wire.Own, 0),
-    "watch": (wire.WATCH, wire.Cookie, 2),
-    "unwatch": (wire.UNWATCH, wire.Cookie, 0),
-    "reload": (wire.RELOAD, wire.Cookie, 0),
-}
-
 
 @pytest.fixture
 def agent(daemon):
@@ -46,22 +33,6 @@ def agent(daemon):
     (daemon.root / "ran").touch()
     (daemon.root / "ran").chmod(0o666)
     return daemon.begin()
-
-
-def packet(kind, body=b"", version=wire.VERSION, size=None):
-    header = wire.Header(version, kind, len(body) + 8 if size is None else size)
-    return bytes(header) + body
-
-
-def message_of(agent, name):
-    """A message that would be taken: (type, its body)."""
-    kind, struct, _ = GOOD_ONES[name]
-    fields = {f[0] for f in struct._fields_}
-    values = {"generation": agent.generation} if "generation" in fields else {}
-    message = struct(**values)
-    if name == "start":
-        message.trigger, message.token, message.run = wire.CLI, wire.new_token(), 1
-    return kind, bytes(message)[8:]
 
 
 @contextlib.contextmanager
@@ -247,40 +218,6 @@ def test_a_flood_that_is_not_read(daemon, agent):
     assert successor.begin() == ({}, True)
     assert successor.start(GOOD).ended().code == 3
     nothing_left(daemon, before)
-
-
-class Flood:
-    """Another process sends DATA without an end; a thread reads what comes back."""
-
-    def __init__(self, agent, data):
-        self.channel, self.data = agent.channel, data
-        self.reader = threading.Thread(target=self.read)
-        self.sender = 0
-
-    def send(self):
-        try:
-            while True:
-                self.channel.send(self.data)
-        finally:
-            os._exit(0)
-
-    def read(self):
-        with contextlib.suppress(OSError):
-            while self.channel.recv(8192):
-                continue
-
-    def __enter__(self):
-        self.sender = os.fork()
-        if self.sender == 0:
-            self.send()
-        self.reader.start()
-        return self
-
-    def __exit__(self, *_):
-        self.channel.shutdown(socket.SHUT_RDWR)
-        os.kill(self.sender, signal.SIGKILL)
-        os.waitpid(self.sender, 0)
-        self.reader.join()
 
 
 def test_a_flood_keeps_nothing_else_from_being_done(daemon, agent):

@@ -18,6 +18,7 @@ ACTIONS = """
   command: %PROBE%
 - name: Fail
   command: /bin/sh -c 'echo sorry; exit 3'
+  start-limit-interval: 0
 - name: Missing
   command: /x
 - name: Hang

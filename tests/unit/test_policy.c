@@ -259,6 +259,37 @@ static void test_the_agents_groups(void **state)
 	free(gids);
 }
 
+/* What was replaced is refused after a while, whether or not the agent has let go of it. */
+static void test_generations_age(void **state)
+{
+	static struct config old_config,
+		oldest_config; /* not to be freed: they are not of the heap */
+	struct world *w = *state;
+	struct generation *old = generation_new(6, &old_config),
+			  *oldest = generation_new(5, &oldest_config);
+	const uint64_t now = 1000 * USEC_PER_SEC;
+
+	w->g->older = old;
+	old->older = oldest;
+	old->replaced = now;
+	oldest->replaced = now - USEC_PER_SEC;
+	assert_ptr_equal(generation_current(w->g, 7, now), w->g);
+	assert_ptr_equal(generation_current(w->g, 7, UINT64_MAX), w->g);
+	assert_ptr_equal(generation_current(w->g, 6, now), old);
+	assert_ptr_equal(generation_current(w->g, 5, now), oldest);
+	assert_null(generation_current(w->g, 4, now));
+	assert_ptr_equal(generation_current(w->g, 6, now + GENERATION_KEPT - 1), old);
+	assert_null(generation_current(w->g, 5, now + GENERATION_KEPT - 1));
+	assert_null(generation_current(w->g, 6, now + GENERATION_KEPT));
+	oldest->config = NULL;
+	generation_tidy(w->g, now + GENERATION_KEPT - 1);
+	assert_ptr_equal(w->g->older, old);
+	assert_null(old->older);
+	old->config = NULL;
+	generation_tidy(w->g, now + GENERATION_KEPT);
+	assert_null(w->g->older);
+}
+
 int main(void)
 {
 #define TEST(t) cmocka_unit_test_setup_teardown(t, set_up, tear_down)
@@ -273,6 +304,7 @@ int main(void)
 		TEST(test_too_many),
 		TEST(test_ids_over_empty_boards),
 		TEST(test_the_agents_groups),
+		TEST(test_generations_age),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
