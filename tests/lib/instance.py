@@ -389,7 +389,7 @@ class Instance:
         parts += ["--- log (its end)",
                   self.log()[-6000:] if self.log_path.exists() else "(none)"]
         parts += self.complaints()
-        return "\n".join(parts)
+        return "\n".join(parts).encode(errors="backslashreplace").decode()  # names of any bytes
 
     # --- gestures, from the server's own side ---
 
