@@ -78,6 +78,52 @@ def test_files_and_people(complete, tmp_path):
     assert complete("log", "--run", "") == []
 
 
+EVIL = ["$(touch owned)", "`touch owned`", "; touch owned", "a'b", "x & y", "${IFS}touch$IFS",
+        "~root", "--run-dir", "!!", "{a,b}", "Gerät"]
+
+
+@pytest.mark.parametrize("name", EVIL)
+@pytest.mark.parametrize("verb", ["status", "release"])
+def test_names_are_never_run(complete, agent, tmp_path, monkeypatch, name, verb):
+    """Offered as one word, which bash reads back as that name; what is typed is not run either."""
+    monkeypatch.chdir(tmp_path)
+    agent.add(name, name)
+    target = f"{name}/{name}" if verb == "status" else name
+    offered = [word for word in complete(verb, "") if not word.startswith(("Apache", "DVD"))]
+    read_back = subprocess.run(["bash", "-c", f"printf '<%s>' {' '.join(offered)}"],
+                               capture_output=True, text=True, check=True).stdout
+    assert read_back == f"<{target}>"
+    if not name.startswith("-"):
+        assert complete(verb, shlex.quote(name)[:3]) in (offered, [])
+    for words in ((verb, name), ("--run-dir", name, verb, ""), ("check", name), (name, "")):
+        complete(*words)
+    assert not list(tmp_path.rglob("owned"))
+
+
+def test_files_with_odd_names(complete, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    directory = tmp_path / "conf.d"
+    directory.mkdir()
+    for name in (*(e.replace("/", "") for e in EVIL), "new\nline.yaml", "*.yaml"):
+        (directory / name).touch()
+    assert f"{directory}/$(touch owned)" in complete("check", f"{directory}/")
+    assert complete("check", f"{directory}/$(") == [f"{directory}/$(touch owned)"]
+    complete("run", "--payload", f"{directory}/`")
+    assert not list(tmp_path.rglob("owned"))
+
+
+def test_services_with_odd_names(complete, cli, tmp_path, monkeypatch):
+    """systemctl says how they are called; it is asked, not believed."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "systemctl").write_text("#!/bin/sh\nprintf '%s\\n' '$(touch owned).service "
+                                        "enabled' 'dev-disk-by\\x2duuid.service enabled'\n")
+    (tmp_path / "systemctl").chmod(0o755)
+    cli.env["PATH"] = f"{tmp_path}:{cli.env['PATH']}"
+    assert complete("new", "A", "--service", "dev") == [r"dev-disk-by\\x2duuid"]
+    assert complete("new", "A", "--service", "$") == [r"\$\(touch\ owned\)"]
+    assert not list(tmp_path.rglob("owned"))
+
+
 def test_without_a_service(cli):
     script = (f". {shlex.quote(str(SCRIPT))}\nflagman() {{ {shlex.quote(PROGRAM)} \"$@\"; }}\n"
               f"COMP_WORDS=(flagman --run-dir /nonexistent run '')\nCOMP_CWORD=4\n"
