@@ -96,6 +96,24 @@ static int adopt(struct work *w, int dir, uint64_t dev, const struct wanted *wan
 	return mend(dir, &st, want);
 }
 
+/* From HEX in staging to NAME below PARENT.  Staging is the agent's: what it has put in the place
+ * of the new directory, which ST is, goes back there. */
+static int move_out(
+	struct work *w, const char *hex, int parent, const char *name, const struct stat *st)
+{
+	struct token t = token_new();
+	char back[TOKEN_HEX + 1];
+	struct stat now;
+
+	if (renameat2(w->staging, hex, parent, name, RENAME_NOREPLACE) < 0)
+		return -errno;
+	if (fstatat(parent, name, &now, AT_SYMLINK_NOFOLLOW) == 0 && now.st_ino == st->st_ino &&
+		now.st_dev == st->st_dev)
+		return 0;
+	(void)renameat2(parent, name, w->staging, token_hex(&t, back), RENAME_NOREPLACE);
+	return -EPERM;
+}
+
 /* 3: makes NAME below PARENT by way of staging.  A descriptor or -errno. */
 static int make(struct work *w, int parent, const char *name, const struct wanted *want)
 {
@@ -108,13 +126,15 @@ static int make(struct work *w, int parent, const char *name, const struct wante
 	if (mkdirat(w->staging, token_hex(&t, hex), 0700) < 0)
 		return -errno;
 	fd = openat(w->staging, hex, OPEN_FLAGS);
-	r = fd < 0 || fstat(fd, &st) < 0 ? -errno : st.st_uid == geteuid() ? 0 : -EPERM;
+	r = fd < 0 || fstat(fd, &st) < 0 ? -errno : 0;
+	if (r == 0 && (st.st_uid != geteuid() || !dir_is_empty(fd))) /* it is not what we made */
+		r = -EPERM;
 	if (r == 0)
 		r = mend(fd, &st, want);
 	if (r == 0)
 		r = mark_set(&w->marks, fd);
-	if (r == 0 && renameat2(w->staging, hex, parent, name, RENAME_NOREPLACE) < 0)
-		r = -errno;
+	if (r == 0)
+		r = move_out(w, hex, parent, name, &st);
 	if (r < 0) {
 		(void)unlinkat(w->staging, hex, AT_REMOVEDIR);
 		return r;

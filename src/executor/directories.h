@@ -16,7 +16,8 @@
  *  2. Only what carries flagman's mark (mark.h) is mended.  What does not is adopted if it is an
  *     empty directory, else left alone, and its board says so.
  *  3. A new one is made in staging, gets its owner, mode and mark there, and then its name
- *     (renameat2, no replacement): it is never seen half made.
+ *     (renameat2, no replacement): it is never seen half made.  Staging is the agent's, so it is
+ *     looked at before it is changed, and again under its name.
  *  4. A <path> whose file system is not the one that flagman knew (base.h) is not populated: it
  *     is a mount point without its mount.
  *

@@ -297,8 +297,13 @@ class Flagmand:
     def processes(self, name):
         """Those below the test with that name and from these programs."""
         return [p for p in processes.descendants(os.getpid())
-                if processes.comm(p) == name and processes.alive(p)
-                and os.readlink(f"/proc/{p}/exe").startswith(str(self.bin))]
+                if processes.comm(p) == name and processes.alive(p) and self.is_ours(p)]
+
+    def is_ours(self, pid):
+        try:
+            return os.readlink(f"/proc/{pid}/exe").startswith(str(self.bin))
+        except FileNotFoundError:
+            return False  # it has just ended
 
     def close(self):
         if self.process and self.process.poll() is None:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""How often, how many, how loud: what an agent that was taken over is held to by flagmand itself."""
+"""How often, how many, how loud: what an agent that was taken over is held to by flagmand."""
 
 import os
 import re
