@@ -101,7 +101,10 @@ static void on_take(struct executor *x, const struct exec_payload *m)
 	_cleanup_close_ int fd = -1;
 	int r = -ESTALE;
 
-	if (find_board(x, m->generation, m->board, &g, &base)) {
+	if (runs_find(&x->runs, &m->token)) { /* it must not change under its command's eyes */
+		why = "is in use";
+		r = -EBUSY;
+	} else if (find_board(x, m->generation, m->board, &g, &base)) {
 		fd = custody_open(base, &m->token, (uid_t)-1, &why);
 		r = fd < 0 ? fd : custody_give(fd, x->id.uid, x->id.gid, &why);
 	}

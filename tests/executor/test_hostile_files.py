@@ -20,7 +20,7 @@ ACTIONS = """
 - name: Hang
   command: %PROBE% hang
 - name: Take
-  command: /bin/sh -c 'cat "$FLAGMAN_PAYLOAD"'
+  command: /bin/sh -c 'cat "$FLAGMAN_PAYLOAD"; [ ! -p %ROOT%/go ] || read go <%ROOT%/go'
   drop: {folder: In, accept: ["*"]}
 """
 HANG, TAKE = range(2)
@@ -159,6 +159,26 @@ def test_what_is_no_payload(daemon, world, agent, kind):
     assert run.result == wire.REFUSED, run.message.why
     assert not daemon.claim(run).exists()
     world.check()
+
+
+@pytest.mark.root
+def test_a_payload_in_use_is_not_taken_back(daemon, world, agent, people):
+    """Or it would change under its command's eyes."""
+    del world
+    token = wire.new_token()
+    path = daemon.share / ".flagman" / wire.hex_of(token)
+    path.write_text("content")
+    agents(path, people)
+    os.mkfifo(daemon.root / "go")
+    (daemon.root / "go").chmod(0o666)
+    run = agent.running(TAKE, token=token, trigger=wire.DROP, payload=1, payload_name=b"x")
+    wait_for(lambda: run.output() == "content", "it reads it")
+    assert take(agent, token) == errno.EBUSY
+    assert path.stat().st_uid == people.uid("runner")
+    (daemon.root / "go").write_text("go\n")
+    assert run.ended().code == 0
+    assert take(agent, token) == 0
+    assert path.stat().st_uid == people.uid("agent")
 
 
 @pytest.mark.root
