@@ -327,8 +327,20 @@ int agent_start(struct executor *x)
 	return 0;
 }
 
+static int on_adoption_timer(sd_event_source *s, uint64_t usec, void *userdata)
+{
+	struct executor *x = userdata;
+
+	(void)s;
+	(void)usec;
+	log_warning("the agent has not taken over the configuration: ending it");
+	agent_quit(x);
+	return 0;
+}
+
 /* What was removed must be cleared up by an agent that may still go there: it gets the new view,
- * and ends when it has adopted that. */
+ * and ends when it has adopted that.  It is not asked for its leave: rights that it should not have
+ * any more it has for GENERATION_KEPT at most. */
 void agent_configure(struct executor *x)
 {
 	enum fit fit;
@@ -341,10 +353,16 @@ void agent_configure(struct executor *x)
 	else
 		send_view(x);
 	x->agent.outdated = fit == FIT_OTHER ? x->generations->number : 0;
+	if (!x->agent.timer) /* since the first that it has not adopted, or it asks for more */
+		arm(x, GENERATION_KEPT, on_adoption_timer);
 }
 
 void agent_adopted(struct executor *x, uint64_t generation)
 {
+	if (x->agent.quitting)
+		return;
+	if (generation == x->generations->number)
+		x->agent.timer = sd_event_source_disable_unref(x->agent.timer);
 	if (x->agent.outdated && generation >= x->agent.outdated)
 		agent_quit(x);
 }

@@ -15,7 +15,7 @@
 
 #include <stdint.h>
 
-#define GENERATION_KEPT (60 * USEC_PER_SEC)
+#define GENERATION_KEPT (30 * USEC_PER_SEC)
 
 struct base_state {
 	const char *path; /* the configuration's, without symlinks */

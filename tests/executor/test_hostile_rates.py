@@ -148,7 +148,7 @@ def test_time_limits_hold_in_a_flood(daemon, agent):
 
 def test_what_a_run_leaves_is_killed_in_a_flood(daemon, agent):
     run = agent.running(LEAVES)
-    left = int(wait_for(run.output, "it has left something").split()[0])
+    left = int(wait_for(lambda: re.search(r"\d+\n", run.output()), "it has left something")[0])
     with Flood(agent, packet(*message_of(agent, "mend"))):
         (daemon.root / "go").write_text("go\n")
         wait_for(lambda: not processes.alive(left), "it is killed", dump=daemon.log)
@@ -237,3 +237,30 @@ def test_reloads_in_a_loop(daemon, agent):
             agent.configured()
     assert 16 <= read <= 17 + time.monotonic() - began
     assert daemon.log().count("1 groups, 6 actions") == read + 1
+
+
+def test_an_agent_that_does_not_take_over_the_configuration(daemon, agent):
+    """What was taken away is refused after half a minute, and the agent replaced, however often it
+    has had it read meanwhile."""
+    daemon.board("Box", "- {name: Only, command: /bin/true}")
+    daemon.wait_log("1 groups, 1 actions")
+    assert agent.start(UNLIMITED).ended().code == 3, "for what is under way it holds"
+    asked = 0
+
+    def is_refused():
+        nonlocal asked
+        asked += 1
+        if asked % 10 == 0:
+            agent.send(wire.RELOAD, wire.Cookie(cookie=asked))
+        run = agent.start(UNLIMITED)
+        if run.result == wire.OK:
+            run.ended()
+            os.close(run.claim_fd)
+            os.close(run.alive_fd)
+        return run.result == wire.STALE
+    wait_for(is_refused, "it is refused", 40, daemon.log)
+    successor = daemon.agent()
+    assert daemon.log().count("has not taken over the configuration") == 1
+    successor.begin()
+    assert successor.start(0).ended().code == 0
+    assert successor.start(UNLIMITED).result == wire.STALE
