@@ -65,8 +65,10 @@ def app(inst):
     inst.wait_state("Apache", "Restart", "")
     inst.press_delete("Apache", "Script")
     inst.wait_state("Apache", "Script", "Done")
+    inst.wait_state("Apache", "Broken file", "")
     inst.press_delete("Apache", "Broken file")
     inst.wait_state("Apache", "Broken file", "Failed")
+    inst.wait_state("Apache", "Restart", "")
     inst.press_delete("Apache", "Restart")
     inst.wait_ran("Restart", 1)
     return inst
