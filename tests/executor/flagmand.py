@@ -304,6 +304,8 @@ class Flagmand:
             return os.readlink(f"/proc/{pid}/exe").startswith(str(self.bin))
         except FileNotFoundError:
             return False  # it has just ended
+        except PermissionError:
+            return True  # not dumpable: nobody may look, but it is below us
 
     def close(self):
         if self.process and self.process.poll() is None:
