@@ -14,7 +14,7 @@ import pytest
 import wire
 from floods import GOOD_ONES, Flood, message_of, packet
 from lib import processes
-from lib.waiting import wait_for
+from lib.waiting import stays, wait_for
 
 ACTIONS = """
 - name: Good
@@ -271,3 +271,15 @@ def test_claims_that_never_were(daemon, agent):
     agent.expect(wire.MENDED, 60)
     assert resident(daemon.process.pid) < before + 16 * 1024
     assert agent.start(GOOD).ended().code == 3
+
+
+def test_memory_in_a_flood(daemon):
+    """Of whatever is asked and answered: what is refused leaves nothing behind, and answers that
+    nobody reads are 64 MiB at most."""
+    daemon.board("Box", ACTIONS)
+    daemon.environment["ASAN_OPTIONS"] = "detect_leaks=0:quarantine_size_mb=1"
+    agent = daemon.begin()
+    names = ("cancel", "spent", "take", "mend", "unwatch", "adopted", "start")
+    before = resident(daemon.process.pid)
+    with Flood(agent, *(packet(*message_of(agent, name)) for name in names)):
+        stays(lambda: resident(daemon.process.pid) < before + 96 * 1024, "it stays small", 3)

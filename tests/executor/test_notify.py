@@ -8,6 +8,7 @@ import socket
 import pytest
 
 import wire
+from floods import Flood, message_of, packet
 from lib import processes
 from lib.waiting import stays, wait_for
 
@@ -88,6 +89,16 @@ def test_the_watchdog_is_fed(daemon, manager):
     manager.messages()
     n = len(manager.heard)
     stays(lambda: len(manager.messages()) == n, "who hangs says nothing", 0.5)
+
+
+def test_the_watchdog_is_fed_in_a_flood(daemon, manager):
+    """Of all that takes long: never as late as would have flagmand killed."""
+    daemon.environment["WATCHDOG_USEC"] = "2000000"
+    agent = daemon.begin()
+    with Flood(agent, *(packet(*message_of(agent, name)) for name in ("mend", "reload", "take"))):
+        for count in range(1, 6):
+            wait_for(lambda n=count: manager.messages().count(["WATCHDOG=1"]) >= n,
+                     "it says that it lives", 2)
 
 
 @pytest.mark.parametrize("environment", [{}, {"WATCHDOG_USEC": "200000", "WATCHDOG_PID": "1"}])
