@@ -27,7 +27,7 @@ def test_programs(installed):
 
 
 def test_nothing_is_live(installed):
-    """Samples are documentation; a package decides about units and users."""
+    """Samples are documentation; the unit is there, and somebody else enables it."""
     _, paths = installed
     assert not [p for p in paths if p.startswith("etc/")]
 
@@ -46,3 +46,11 @@ def test_documentation(installed):
 def test_test_programs_stay_behind(installed):
     _, paths = installed
     assert not [p for p in paths if "/test_" in p or p.endswith((".a", ".o"))]
+
+
+def test_the_system_is_told(installed):
+    """test_unit.py has what is in them."""
+    _, paths = installed
+    assert {"usr/lib/systemd/system/flagman.service", "usr/lib/sysusers.d/flagman.conf",
+            "usr/lib/tmpfiles.d/flagman.conf"} <= paths
+    assert not [p for p in paths if ".wants/" in p or ".requires/" in p]

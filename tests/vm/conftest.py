@@ -89,11 +89,11 @@ def programs():
 
 
 def furnish(machine):
-    """Programs and people, into a machine that has just been made."""
+    """Programs, unit and people, into a machine that has just been made, as a package would."""
     machine.put(setting("FLAGMAN_VM_PROGRAMS"), "/root/flagman.tar")
     machine.check("tar -C / --no-overwrite-dir -xf /root/flagman.tar && rm /root/flagman.tar")
-    machine.check(f"useradd --system --gid cdrom --no-create-home {DISC_USER}")
-    machine.check("useradd --system --user-group --no-create-home flagman")
+    machine.check("systemd-sysusers flagman.conf && systemd-tmpfiles --create flagman.conf")
+    machine.check("systemctl daemon-reload")
     machine.check("groupadd media && useradd --gid media --no-create-home alice")
 
 
