@@ -71,6 +71,7 @@ struct how {
 	uint8_t success[32]; /* bitmap of exit statuses that are a success */
 	uint64_t output_limit;
 	enum via via;
+	char *apparmor_profile; /* or NULL: flagman's own for such an action, where it is loaded */
 };
 
 enum service_verb { SERVICE_RESTART, SERVICE_START, SERVICE_STOP, SERVICE_RELOAD };

@@ -163,6 +163,7 @@ static reader *const readers[TYPE_N] = {
 	[TYPE_ENVIRONMENT] = read_environment,
 	[TYPE_STATUSES] = read_statuses,
 	[TYPE_UNIT] = read_unit,
+	[TYPE_PROFILE] = read_profile,
 	[TYPE_DEVICE] = read_device,
 	[TYPE_SPEED] = read_speed,
 };

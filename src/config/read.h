@@ -36,6 +36,7 @@ reader read_names;
 reader read_path;
 reader read_workdir;
 reader read_journal;
+reader read_profile;
 reader read_unit;
 reader read_device;
 reader read_speed;

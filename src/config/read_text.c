@@ -210,7 +210,7 @@ bool read_journal(struct loader *l, const struct key *k, const struct node *v, v
 	return read_path(l, k, v, slot);
 }
 
-/* ---- drives and services ---- */
+/* ---- drives, services and profiles ---- */
 
 bool read_device(struct loader *l, const struct key *k, const struct node *v, void *slot)
 {
@@ -249,4 +249,19 @@ bool read_unit(struct loader *l, const struct key *k, const struct node *v, void
 		return wrong(l, v, "%s: \"%s\" is no name of a service", k->name, v->text);
 	*(char **)slot = keep(l, v->text);
 	return *(char **)slot != NULL;
+}
+
+/* Not what systemd.exec(5) has with a - before it: a command that runs wider than was meant. */
+bool read_profile(struct loader *l, const struct key *k, const struct node *v, void *slot)
+{
+	if (!want_scalar(l, k->name, v))
+		return false;
+	if (v->n == 0 || v->n > 255 || v->text[0] == '-')
+		return wrong(l, v, "%s: \"%s\" is empty, longer than 255 bytes or begins with -",
+			k->name, v->text);
+	for (const char *s = v->text; *s; s++)
+		if (*s <= ' ' || *s > '~')
+			return wrong(l, v, "%s: \"%s\" has a space or a letter beyond ASCII in it",
+				k->name, v->text);
+	return (*(char **)slot = keep(l, v->text)) != NULL;
 }

@@ -64,11 +64,12 @@ enum type {
 	TYPE_LABEL,    /* one word of `labels`; key.extra is the state */
 	TYPE_LINE,     /* a command: string or list */
 	TYPE_SCRIPT,
-	TYPE_UNIT,   /* char *: a unit's name */
-	TYPE_DEVICE, /* char *: /dev/sr0 or stdio:/path */
-	TYPE_SPEED,  /* char *: max, min or a number */
-	TYPE_TABLE,  /* a mapping; key.extra is the `where` of its keys */
-	TYPE_GROUPS, /* action-group: a mapping or a list of them */
+	TYPE_UNIT,    /* char *: a unit's name */
+	TYPE_PROFILE, /* char *: an AppArmor profile's name */
+	TYPE_DEVICE,  /* char *: /dev/sr0 or stdio:/path */
+	TYPE_SPEED,   /* char *: max, min or a number */
+	TYPE_TABLE,   /* a mapping; key.extra is the `where` of its keys */
+	TYPE_GROUPS,  /* action-group: a mapping or a list of them */
 	TYPE_ACTIONS,
 	TYPE_ANY, /* action: wraps or heads an action */
 	TYPE_N,

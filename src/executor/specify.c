@@ -205,6 +205,16 @@ static int set_groups(const struct how *how, struct specified *s)
 	return 0;
 }
 
+/* packaging/apparmor has them. */
+static const char *profile_of(const struct action *a)
+{
+	if (a->how->apparmor_profile)
+		return a->how->apparmor_profile;
+	return a->type == ACTION_BURN || a->type == ACTION_VERIFY || a->type == ACTION_EJECT
+		       ? "flagman-disc"
+		       : "flagman-command";
+}
+
 static unsigned extra_flag(const struct order *o, const struct specified *s)
 {
 	return s->extra < 0 ? 0U : o->action->script ? SPEC_SCRIPT : SPEC_INPUT;
@@ -233,7 +243,9 @@ int specify(const struct order *o, const struct specify_facts *f, struct specifi
 		(f->id->privileged ? SPEC_IDENTITY : 0U) | extra_flag(o, ret) |
 		(o->action->type == ACTION_BURN || o->action->type == ACTION_VERIFY ? SPEC_DISC
 										    : 0U) |
-		(how->no_new_privileges && how->via == VIA_DIRECT ? SPEC_NO_NEW_PRIVILEGES : 0U);
+		(how->no_new_privileges && how->via == VIA_DIRECT ? SPEC_NO_NEW_PRIVILEGES : 0U) |
+		(how->apparmor_profile ? SPEC_PROFILE : 0U);
+	ret->spec.apparmor_profile = profile_of(o->action);
 	ret->spec.uid = f->id->privileged ? how->uid : f->id->uid;
 	ret->spec.gid = f->id->privileged ? how->gid : f->id->gid;
 	ret->spec.umask = how->umask;

@@ -23,11 +23,12 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#define LAUNCH_CANDIDATES 16 /* directories of PATH that are tried */
-#define LAUNCH_SCRIPT_FD  3  /* where a script's text is, when /bin/sh starts */
+#define LAUNCH_CANDIDATES 16  /* directories of PATH that are tried */
+#define LAUNCH_SCRIPT_FD  3   /* where a script's text is, when /bin/sh starts */
+#define LAUNCH_CHANGE_MAX 300 /* "changeprofile " and a profile's name */
 
 struct launch_failure {
-	int status; /* 200 to 227: systemd.exec's; 0: the command runs */
+	int status; /* 200 to 231: systemd.exec's; 0: the command runs */
 	int error;  /* errno */
 	const char *step;
 };
@@ -55,11 +56,14 @@ struct launch {
 	uint64_t drop;         /* capabilities to drop from the bounding set */
 	uint64_t permitted;    /* what the runner holds: root keeps it until execve */
 	const char *programs[LAUNCH_CANDIDATES + 1];
-	char *memory; /* the candidates' */
+	char *memory;                   /* the candidates' */
+	char change[LAUNCH_CHANGE_MAX]; /* what AppArmor is told; "": nothing */
 	char started[CLAIM_STARTED_SIZE];
 	size_t started_len, started_pid; /* length; where its ten digits of pid go */
 };
 
+/* Once in the nursery: what AppArmor is to it, and to those that it forks. */
+void launch_look_at_apparmor(void);
 /* As field 22 of proc_pid_stat(5) would have it of a process that starts now. */
 uint64_t launch_ticks(void);
 /* Once in a process that has become a runner.  BOUNDING: its bounding set; TICKS were noted before

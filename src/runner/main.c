@@ -63,6 +63,7 @@ static void set_up_nursery(void)
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	prctl(PR_SET_NAME, "flagman-nursery");
 	read_bounding();
+	launch_look_at_apparmor();
 	/* once, here, and not in each runner */
 	(void)boot_id();
 	free(malloc(1));

@@ -40,9 +40,10 @@
 enum spec_flag {
 	SPEC_IDENTITY = 1,          /* set groups, ids and capabilities: flagmand is privileged */
 	SPEC_NO_NEW_PRIVILEGES = 2, /* prctl(2) */
-	SPEC_SCRIPT = 4, /* a script's text comes with it, to be number 3 of the command */
-	SPEC_INPUT = 8,  /* a file comes with it, to be the command's standard input */
-	SPEC_DISC = 16,  /* what it says of a disc (X_FLAGMAN_DISC=) is kept */
+	SPEC_SCRIPT = 4,   /* a script's text comes with it, to be number 3 of the command */
+	SPEC_INPUT = 8,    /* a file comes with it, to be the command's standard input */
+	SPEC_DISC = 16,    /* what it says of a disc (X_FLAGMAN_DISC=) is kept */
+	SPEC_PROFILE = 64, /* it has that profile or does not run, wherever AppArmor is on */
 };
 
 enum spec_leftovers { SPEC_LEAVE, SPEC_KILL, SPEC_WAIT }; /* as enum leftovers of config.h */
@@ -65,8 +66,10 @@ struct spec {
 	struct spec_limit limits[SPEC_LIMITS];
 	const uint32_t *groups;
 	const char *directory;
-	const char *const *argv; /* NULL-terminated, at least one */
-	const char *const *env;  /* NULL-terminated */
+	const char *apparmor_profile; /* or NULL; without SPEC_PROFILE: where the runner has one of
+				       * flagman's, too */
+	const char *const *argv;      /* NULL-terminated, at least one */
+	const char *const *env;       /* NULL-terminated */
 };
 
 /*

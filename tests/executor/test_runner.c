@@ -285,6 +285,32 @@ static void test_not_started(void **state)
 	check_not_started(&s, 205, EINVAL, "limits");
 }
 
+/* Where AppArmor is off a profile is ignored; where it is on, one that is required must be there.
+ * tests/vm/test_apparmor.py has the rest. */
+static void test_profile(void **state)
+{
+	struct spec s = plain((const char *const[]){"/bin/true", NULL}, no_env);
+	int fd = open("/proc/self/attr/apparmor/current", O_RDONLY | O_CLOEXEC);
+	bool on = fd >= 0 && read(fd, &(char){0}, 1) == 1;
+	struct job j;
+
+	(void)state;
+	close_fd(fd);
+	s.apparmor_profile = "flagman-no-such-profile";
+	run(&j, &s); /* nobody's default where flagman's own are not loaded */
+	assert_int_equal(j.result.end.kind, END_EXITED);
+	done(&j);
+	s.flags |= SPEC_PROFILE;
+	if (on) {
+		check_not_started(&s, 231, ENOENT, "apparmor-profile");
+		return;
+	}
+	run(&j, &s);
+	assert_int_equal(j.result.end.kind, END_EXITED);
+	assert_int_equal(j.result.end.code, 0);
+	done(&j);
+}
+
 static void test_what_it_finds(void **state)
 {
 	struct spec s = plain(
@@ -716,6 +742,7 @@ int main(void)
 	const struct CMUnitTest everybody[] = {
 		cmocka_unit_test(test_ends),
 		cmocka_unit_test(test_not_started),
+		cmocka_unit_test(test_profile),
 		cmocka_unit_test(test_what_it_finds),
 		cmocka_unit_test(test_path_is_searched),
 		cmocka_unit_test(test_script),

@@ -14,6 +14,9 @@ static void walk(const struct spec *s, const char *begin, const char *end)
 	CHECK(s->argv[0] && s->leftovers <= SPEC_WAIT);
 	CHECK(s->directory >= begin && s->directory + strlen(s->directory) < end);
 	CHECK((const char *)(s->groups + s->n_groups) <= s->directory);
+	CHECK(!s->apparmor_profile ||
+		(*s->apparmor_profile && s->apparmor_profile > s->directory &&
+			s->apparmor_profile + strlen(s->apparmor_profile) < end));
 	for (uint32_t i = 0; i < s->n_groups; i++)
 		sum += s->groups[i];
 	for (size_t l = 0; l < 2; l++)

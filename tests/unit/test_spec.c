@@ -38,6 +38,7 @@ static struct spec example(void)
 		.limits[2] = {7, UINT64_MAX},
 		.groups = groups,
 		.directory = "/srv/a b",
+		.apparmor_profile = "flagman-command",
 		.argv = argv,
 		.env = env,
 	};
@@ -65,6 +66,7 @@ static void test_there_and_back(void **state)
 	assert_int_equal(out->n_groups, 3);
 	assert_memory_equal(out->groups, groups, sizeof(groups));
 	assert_string_equal(out->directory, "/srv/a b");
+	assert_string_equal(out->apparmor_profile, "flagman-command");
 	assert_string_equal(out->argv[0], "/bin/sh");
 	assert_string_equal(out->argv[1], "-e");
 	assert_string_equal(out->argv[2], "");
@@ -72,6 +74,20 @@ static void test_there_and_back(void **state)
 	assert_string_equal(out->env[0], "A=1");
 	assert_string_equal(out->env[1], "B=");
 	assert_null(out->env[2]);
+}
+
+static void test_without_a_profile(void **state)
+{
+	_cleanup_(buf_done) struct buf b = BUF_INIT(SPEC_SIZE_MAX);
+	struct spec in = example();
+	_cleanup_free_ struct spec *out = NULL;
+
+	(void)state;
+	in.apparmor_profile = NULL;
+	assert_int_equal(spec_encode(&b, &in), 0);
+	assert_int_equal(spec_decode(b.data, b.len, &out), 0);
+	assert_null(out->apparmor_profile);
+	assert_string_equal(out->argv[0], "/bin/sh");
 }
 
 /* Every shorter message, one byte more, and each count changed. */
@@ -151,6 +167,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_there_and_back),
+		cmocka_unit_test(test_without_a_profile),
 		cmocka_unit_test(test_what_is_not_believed),
 		cmocka_unit_test(test_too_long),
 		cmocka_unit_test(test_packets),

@@ -123,6 +123,28 @@ static void test_a_command(void **state)
 	assert_int_equal(s->limits[RLIMIT_NOFILE].soft, 1024);
 }
 
+/* The runner follows a default only where flagman's own profiles are in force. */
+static void test_its_profile(void **state)
+{
+	static const enum action_type discs[] = {ACTION_BURN, ACTION_VERIFY, ACTION_EJECT},
+				      others[] = {ACTION_COMMAND, ACTION_SCRIPT, ACTION_SERVICE};
+	struct world *w = *state;
+
+	for (size_t i = 0; i < 3; i++) {
+		w->action.type = discs[i];
+		assert_string_equal(run(w)->apparmor_profile, "flagman-disc");
+		assert_false(w->s.spec.flags & SPEC_PROFILE);
+		specified_done(&w->s);
+		w->action.type = others[i];
+		assert_string_equal(run(w)->apparmor_profile, "flagman-command");
+		assert_false(w->s.spec.flags & SPEC_PROFILE);
+		specified_done(&w->s);
+	}
+	w->how.apparmor_profile = WORD("deploying");
+	assert_string_equal(run(w)->apparmor_profile, "deploying");
+	assert_true(w->s.spec.flags & SPEC_PROFILE);
+}
+
 static void test_its_environment(void **state)
 {
 	struct world *w = *state;
@@ -265,6 +287,7 @@ int main(void)
 #define TEST(t) cmocka_unit_test_setup_teardown(t, set_up, tear_down)
 	const struct CMUnitTest tests[] = {
 		TEST(test_a_command),
+		TEST(test_its_profile),
 		TEST(test_its_environment),
 		TEST(test_whose_word_counts),
 		TEST(test_a_payload),
