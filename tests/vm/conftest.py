@@ -97,17 +97,22 @@ def furnish(machine):
     machine.check("groupadd media && useradd --gid media --no-create-home alice")
 
 
+def booted(machine, lsm=None):
+    """MACHINE, up and furnished, with that security module."""
+    if machine.up() and machine.lsm != lsm:
+        machine.stop()
+    if not machine.up():
+        machine.start(lsm=lsm)
+    if machine.run("test -e /root/furnished").returncode != 0:
+        furnish(machine)
+        machine.check("touch /root/furnished")
+    return machine
+
+
 @pytest.fixture
 def machine(the_machine):
-    """The machine, up, furnished, and without a security module."""
-    if the_machine.up() and the_machine.lsm is not None:
-        the_machine.stop()
-    if not the_machine.up():
-        the_machine.start()
-    if the_machine.run("test -e /root/furnished").returncode != 0:
-        furnish(the_machine)
-        the_machine.check("touch /root/furnished")
-    return the_machine
+    """Without a security module; tests of one have a fixture of this name in their file."""
+    return booted(the_machine)
 
 
 @pytest.fixture
