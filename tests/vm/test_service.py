@@ -17,14 +17,14 @@ action-group:
     - {name: Long, command: /bin/sleep 300}
     - {name: Rights, user: flagman-disc, ambient-capabilities: CAP_NET_BIND_SERVICE,
        command: /bin/grep Cap /proc/self/status}
-    - {name: All, command: /bin/grep -e CapBnd -e Seccomp: /proc/self/status}
-    - {name: Sudo, user: alice, no-new-privileges: no, command: sudo -n id -u}
-    - {name: Places, script: "mkdir -p /usr/local/x /home/x; touch /etc/x; ls /dev/sr0 /dev/sg0"}
+    - {name: All, command: [/bin/grep, -e, CapBnd, -e, "Seccomp:", /proc/self/status]}
+    - {name: Sudo, user: alice, no-new-privileges: no, command: /usr/bin/sudo -n id -u}
+    - {name: Places, script: "mkdir -p /usr/local/x /home/x; touch /etc/x; ls /dev/sr0"}
     - {name: Mount, script: "mkdir -p /mnt/x; mount -t tmpfs x /mnt/x"}
-    - {name: Memory, command: /usr/bin/python3 -c "
-        import mmap; mmap.mmap(-1, 4096, prot=7).write(bytes(9)); print(42)"}
-    - {name: Network, command: /usr/bin/python3 -c "
-        import socket; [socket.socket(f) for f in (socket.AF_INET, socket.AF_INET6)]; print(42)"}
+    - name: Memory
+      command: [/usr/bin/python3, -c, "import mmap; mmap.mmap(-1, 4096, prot=7); print(42)"]
+    - name: Network
+      command: [/usr/bin/python3, -c, "import socket; socket.socket(socket.AF_INET6); print(42)"]
 """
 
 
