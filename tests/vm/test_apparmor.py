@@ -69,7 +69,12 @@ profile flagman-command-deploy {
   /{usr/,}bin/{dash,cp} mrix,
   /srv/deployed/* rw,
 }
-# Whatever Samba may need; but flagman's lines go before that, for they deny.
+"""
+# Whatever Samba may need; but flagman's lines go before that, for they deny.  Samba's unit writes
+# smbd-shares anew and loads a profile of this name.
+SMBD = """\
+abi <abi/3.0>,
+include <tunables/global>
 profile smbd /usr/sbin/smbd {
   file,
   capability,
@@ -80,6 +85,7 @@ profile smbd /usr/sbin/smbd {
   dbus,
   mount,
   change_profile,
+  include <samba/smbd-shares>
   include <local/usr.sbin.smbd>
 }
 """
@@ -103,7 +109,9 @@ def install(machine):
     machine.check("cp /usr/share/doc/flagman/apparmor/local/smbd "
                   "/etc/apparmor.d/local/usr.sbin.smbd")
     machine.write("/etc/apparmor.d/site", SITE)
-    machine.check("apparmor_parser -r /etc/apparmor.d/flagman /etc/apparmor.d/site")
+    machine.write("/etc/apparmor.d/usr.sbin.smbd", SMBD)
+    machine.check("cd /etc/apparmor.d && mkdir -p samba && touch samba/smbd-shares && "
+                  "apparmor_parser -r flagman site usr.sbin.smbd")
     machine.write("/etc/systemd/system/flagman-small.service",
                   "[Service]\nExecStart=/bin/sleep infinity\n")
     machine.check("mkdir -p /srv/deployed && chmod 755 /srv && systemctl daemon-reload")
