@@ -11,7 +11,6 @@ from discs import BURN_PATIENCE, burned, is_out
 
 BOARD = "/srv/flagman/Box"
 AUDIT = "/var/log/audit/audit.log"
-LIBEXEC = "/usr/libexec/flagman"
 
 BOX = """\
 object: Box
@@ -200,18 +199,15 @@ def restarted(machine, press):
 
 # --- who is confined by what ---
 
-@pytest.mark.parametrize("program, profile", [
-    ("/usr/sbin/flagmand", "flagmand"), (f"{LIBEXEC}/flagman-agent", "flagman-agent"),
-    (f"{LIBEXEC}/flagman-watcher", "flagman-watcher"), (f"{LIBEXEC}/flagman-runner",
-                                                        "flagman-runner"),
-    ("/usr/sbin/smbd", "smbd"),
-])
-def test_each_process_has_its_profile(machine, program, profile):
-    pids = machine.check(
-        f"for p in /proc/[0-9]*; do [ \"$(readlink $p/exe)\" = {program} ] && echo ${{p#/proc/}}; "
-        "done; true").split()
-    assert pids
-    assert {confinement(machine, pid) for pid in pids} == {f"{profile} (enforce)"}
+def test_each_process_has_its_profile(machine):
+    found = {}
+    for line in machine.check("ps -eo exe:60=,label=").splitlines():
+        program, _, label = line.strip().partition(" ")
+        found.setdefault(program, set()).add(label.strip())
+    for name in "agent", "watcher", "runner":
+        assert found[f"/usr/libexec/flagman/flagman-{name}"] == {f"flagman-{name} (enforce)"}
+    assert found["/usr/sbin/flagmand"] == {"flagmand (enforce)"}
+    assert found["/usr/sbin/smbd"] == {"smbd (enforce)"}
 
 
 def test_who_asks_has_one(machine):
@@ -266,16 +262,18 @@ def test_the_default_restarts_services(machine):
 @pytest.mark.parametrize("action, denied", [
     ("Shadow", 'name="/etc/shadow"'),
     ("State", 'name="/var/lib/flagman/runs/x"'),
-    ("Net", 'operation="create".*family="inet"'),
+    ("Net", 'family="inet"'),
 ])
 def test_the_default_does_nothing_else(machine, denials, action, denied):
     run(machine, f"Box/{action}", 1 if action == "Net" else 2)
     denials.provoked("flagman-command", denied)
+    if action == "Net":  # bash looks for a terminal
+        denials.provoked("flagman-command", 'name="/dev/tty"')
 
 
 def test_the_default_executes_nothing_else(machine, denials):
     assert "Permission denied" in run(machine, "Box/Other", 203)
-    denials.provoked("flagman-command", 'operation="exec".*name="/usr/bin/cat"')
+    denials.provoked("flagman-command", 'name="/usr/bin/cat"')
 
 
 @pytest.mark.parametrize("action", ["Mine", "Mine too", "Mine also"])
