@@ -273,6 +273,12 @@ static bool put_back(struct agent *a, struct flag *f, const char *why)
 	return false;
 }
 
+/* Its command is made for a file, and there is none: nothing was dropped, or that is over. */
+static bool lacks_payload(const struct agent *a, const struct flag *f)
+{
+	return flag_action(a, f)->drop != VIEW_NONE && !(f->live && f->live->kept_payload);
+}
+
 /* What a gesture on F means now.  RUN is taken over if it becomes a run: true. */
 static bool take(struct agent *a, struct flag *f, struct run *run)
 {
@@ -290,6 +296,8 @@ static bool take(struct agent *a, struct flag *f, struct run *run)
 			return press_cancel(a, f), false;
 		return put_back(a, f, "It runs already.");
 	}
+	if (lacks_payload(a, f))
+		return put_back(a, f, "It takes a file: put one into its folder.");
 	if (m == MEANS_NOTHING && f->state == STATE_PAUSED && !press_over_limit(a, f))
 		m = MEANS_PRESS;
 	if (m == MEANS_NOTHING)
