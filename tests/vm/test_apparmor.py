@@ -119,7 +119,7 @@ def install(machine):
     machine.write("/etc/samba/smb.conf", SMB_CONF)
     machine.check("flagman samba >>/etc/samba/smb.conf")
     machine.check("(echo secret; echo secret) | smbpasswd -s -a alice && systemctl start smbd")
-    machine.wait_for(f"test -e {BOARD}/Status.txt && test -e {BOARD}/Deploy*.txt")
+    machine.wait_for(f"test -e {BOARD}/Status.txt && flagman status Box/Deploy")
     machine.wait_for("smbclient //127.0.0.1/flagman -U alice%secret -c ls")
 
 

@@ -18,7 +18,8 @@ action-group:
     - {name: Rights, user: flagman-disc, ambient-capabilities: CAP_NET_BIND_SERVICE,
        command: /bin/grep Cap /proc/self/status}
     - {name: All, command: [/bin/grep, -e, CapBnd, -e, "Seccomp:", /proc/self/status]}
-    - {name: Sudo, user: alice, no-new-privileges: no, command: /usr/bin/sudo -n id -u}
+    - {name: Sudo, user: alice, no-new-privileges: no, capability-bounding-set: all,
+       command: /usr/bin/sudo -n id -u}
     - {name: Places, script: "mkdir -p /usr/local/x /home/x; touch /etc/x; ls /dev/sr0"}
     - {name: Mount, script: "mkdir -p /mnt/x; mount -t tmpfs x /mnt/x"}
     - name: Memory
@@ -37,7 +38,7 @@ def service(machine):
     machine.write("/etc/sudoers.d/alice", "alice ALL=(root) NOPASSWD: /usr/bin/id\n", "0440")
     machine.check("systemctl daemon-reload && systemctl reset-failed && systemctl start flagman")
     machine.write("/etc/flagman/conf.d/box.yaml", BOX)
-    machine.wait_for(f"test -e {BOARD}/Status.txt && test -e {BOARD}/Network*.txt")
+    machine.wait_for(f"test -e {BOARD}/Status.txt && flagman status Box/Network")
     yield machine
     machine.run("flagman cancel Box/Long; umount /mnt/x; systemctl stop flagman")
 
