@@ -77,6 +77,21 @@ static int child_groups(const struct helper *h)
 	return setgroups(identity_groups(h->id, h->more_group, groups), groups);
 }
 
+/* What is not ours sets no no_new_privs; with it, execve(2) can't leave flagmand's AppArmor
+ * profile, so the process does so before (launch.c).  Where flagmand is not confined by that,
+ * nothing is done. */
+static int leave_profile(void)
+{
+	static const char ours[] = "flagmand ", change[] = "changeprofile flagman-follower";
+	_cleanup_close_ int fd =
+		open("/proc/thread-self/attr/apparmor/current", O_RDWR | O_CLOEXEC);
+	char label[sizeof(ours)] = "";
+
+	if (fd < 0 || read(fd, label, sizeof(label) - 1) <= 0 || strcmp(label, ours) != 0)
+		return 0;
+	return pwrite(fd, change, strlen(change), 0) == (ssize_t)strlen(change) ? 0 : -1;
+}
+
 /* Irreversible; the order is that of launch.c, for the same reasons.  Our own programs see to
  * no-new-privileges themselves: it would keep a security module from giving them a domain of their
  * own (execve(2)). */
@@ -95,7 +110,9 @@ static int child_identity(const struct helper *h)
 		return -1;
 	if (syscall(SYS_capset, &head, none) < 0)
 		return -1;
-	return h->foreign ? prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) : 0;
+	if (!h->foreign)
+		return 0;
+	return leave_profile() < 0 ? -1 : prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
 }
 
 static char *const *child_environment(const struct helper *h)

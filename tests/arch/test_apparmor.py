@@ -16,7 +16,7 @@ from conftest import TOP
 
 APPARMOR = TOP / "packaging" / "apparmor"
 PROFILES = {"flagmand", "flagman-agent", "flagman-watcher", "flagman-runner", "flagman-names",
-            "flagman-disc", "flagman", "testparm", "flagman-command"}
+            "flagman-disc", "flagman", "testparm", "flagman-command", "flagman-follower"}
 
 
 # Of the command line's, whose caller has rights of his own: snippets, a private instance's socket.
@@ -148,6 +148,7 @@ def test_who_executes_what(profiles):
     helpers = "/usr/libexec/flagman/flagman-"
     assert execs["flagmand"] == {helpers + h for h in ("agent", "watcher", "runner", "names")}
     assert execs["flagman-disc"] == {"/usr/bin/flagman-disc"}
+    assert execs["flagman-follower"] == {"/{usr/,}bin/journalctl", "/{usr/,}bin/tail"}
     assert execs["flagman"] == {"/{usr/,}bin/testparm"}
     for name in ("flagman-agent", "flagman-watcher", "flagman-runner", "flagman-names"):
         assert not execs[name]
@@ -167,7 +168,9 @@ def test_helpers_are_entered_so_that_they_die_with_flagmand():
 def test_the_runner_changes_to_commands_alone(profiles):
     assert profiles["flagman-runner"].profiles == {
         "flagman-command", "flagman-command-*", "flagman-disc"}
-    assert not [n for n, p in profiles.items() if p.profiles and n != "flagman-runner"]
+    assert profiles["flagmand"].profiles == {"flagman-follower"}
+    assert not [n for n, p in profiles.items()
+                if p.profiles and n not in ("flagman-runner", "flagmand")]
 
 
 def test_only_disc_tools_reach_drives(profiles):

@@ -114,6 +114,7 @@ def install(machine):
     machine.write("/etc/systemd/system/flagman-small.service",
                   "[Service]\nExecStart=/bin/sleep infinity\n")
     machine.check("mkdir -p /srv/deployed && chmod 755 /srv && systemctl daemon-reload")
+    machine.write("/etc/flagman/flagman.yaml", "samba-audit: journal\n")
     machine.check("systemctl start flagman-small flagman")
     machine.write("/etc/flagman/conf.d/box.yaml", BOX)
     machine.write("/etc/samba/smb.conf", SMB_CONF)
@@ -207,6 +208,7 @@ def test_each_process_has_its_profile(machine):
     for name in "agent", "watcher", "runner":
         assert found[f"/usr/libexec/flagman/flagman-{name}"] == {f"flagman-{name} (enforce)"}
     assert found["/usr/sbin/flagmand"] == {"flagmand (enforce)"}
+    assert found["/usr/bin/journalctl"] == {"flagman-follower (enforce)"}
     assert found["/usr/sbin/smbd"] == {"smbd (enforce)"}
 
 
