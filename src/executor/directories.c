@@ -31,6 +31,8 @@ struct work {
 	struct generation *g;
 	uint32_t base; /* the one that is open, or UINT32_MAX */
 	int base_fd, staging;
+	int nest; /* in staging: where folders are made; or -1 */
+	char nest_name[TOKEN_HEX + 1];
 };
 
 struct wanted {
@@ -96,16 +98,30 @@ static int adopt(struct work *w, int dir, uint64_t dev, const struct wanted *wan
 	return mend(dir, &st, want);
 }
 
+/* SELinux gives a new directory a type by that of the one above it, and people may make files in a
+ * folder, but not in an object's directory: so both are made as deep in staging as they will be. */
+static int open_nest(struct work *w)
+{
+	struct token t = token_new();
+
+	if (w->nest >= 0)
+		return w->nest;
+	if (mkdirat(w->staging, token_hex(&t, w->nest_name), 0700) < 0)
+		return -errno;
+	w->nest = openat(w->staging, w->nest_name, OPEN_FLAGS);
+	return w->nest < 0 ? -errno : w->nest;
+}
+
 /* From HEX in staging to NAME below PARENT.  Staging is the agent's: what it has put in the place
  * of the new directory, which ST is, goes back there. */
 static int move_out(
-	struct work *w, const char *hex, int parent, const char *name, const struct stat *st)
+	struct work *w, int stage, const char *hex, int parent, const char *name, const struct stat *st)
 {
 	struct token t = token_new();
 	char back[TOKEN_HEX + 1];
 	struct stat now;
 
-	if (renameat2(w->staging, hex, parent, name, RENAME_NOREPLACE) < 0)
+	if (renameat2(stage, hex, parent, name, RENAME_NOREPLACE) < 0)
 		return -errno;
 	if (fstatat(parent, name, &now, AT_SYMLINK_NOFOLLOW) == 0 && now.st_ino == st->st_ino &&
 		now.st_dev == st->st_dev)
@@ -118,14 +134,17 @@ static int move_out(
 static int make(struct work *w, int parent, const char *name, const struct wanted *want)
 {
 	_cleanup_close_ int fd = -1;
+	int stage = parent == w->base_fd ? w->staging : open_nest(w);
 	struct token t = token_new();
 	char hex[TOKEN_HEX + 1];
 	struct stat st;
 	int r;
 
-	if (mkdirat(w->staging, token_hex(&t, hex), 0700) < 0)
+	if (stage < 0)
+		return stage;
+	if (mkdirat(stage, token_hex(&t, hex), 0700) < 0)
 		return -errno;
-	fd = openat(w->staging, hex, OPEN_FLAGS);
+	fd = openat(stage, hex, OPEN_FLAGS);
 	r = fd < 0 || fstat(fd, &st) < 0 ? -errno : 0;
 	if (r == 0 && (st.st_uid != geteuid() || !dir_is_empty(fd))) /* it is not what we made */
 		r = -EPERM;
@@ -134,9 +153,9 @@ static int make(struct work *w, int parent, const char *name, const struct wante
 	if (r == 0)
 		r = mark_set(&w->marks, fd);
 	if (r == 0)
-		r = move_out(w, hex, parent, name, &st);
+		r = move_out(w, stage, hex, parent, name, &st);
 	if (r < 0) {
-		(void)unlinkat(w->staging, hex, AT_REMOVEDIR);
+		(void)unlinkat(stage, hex, AT_REMOVEDIR);
 		return r;
 	}
 	return steal_fd(&fd);
@@ -169,9 +188,12 @@ static int provide(
 
 static void close_base(struct work *w)
 {
+	if (w->nest >= 0)
+		(void)unlinkat(w->staging, w->nest_name, AT_REMOVEDIR);
+	close_fd(w->nest);
 	close_fd(w->base_fd);
 	close_fd(w->staging);
-	w->base_fd = w->staging = -1;
+	w->nest = w->base_fd = w->staging = -1;
 	w->base = UINT32_MAX;
 }
 
@@ -363,6 +385,7 @@ static void begin(struct work *w, int state, const struct identity *id, struct g
 		.base = UINT32_MAX,
 		.base_fd = -1,
 		.staging = -1,
+		.nest = -1,
 	};
 	base_records_load(state, &w->records);
 }

@@ -17,7 +17,8 @@
  *     empty directory, else left alone, and its board says so.
  *  3. A new one is made in staging, gets its owner, mode and mark there, and then its name
  *     (renameat2, no replacement): it is never seen half made.  Staging is the agent's, so it is
- *     looked at before it is changed, and again under its name.
+ *     looked at before it is changed, and again under its name.  Folders are made in a directory
+ *     in staging, so that SELinux labels them as folders.
  *  4. A <path> whose file system is not the one that flagman knew (base.h) is not populated: it
  *     is a mount point without its mount.
  *

@@ -36,6 +36,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/prctl.h>
 #include <sysexits.h>
 #include <unistd.h>
 
@@ -70,6 +71,9 @@ static void give_up(void)
 
 	if (r < 0)
 		log_fatal(EX_OSERR, "no-new-privileges: %s", strerror(-r));
+	/* flagmand has asked for it, but with SELinux the kernel forgets that when it executes us. */
+	if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0)
+		log_fatal(EX_OSERR, "prctl: %s", strerror(errno));
 	if (chdir("/") < 0)
 		log_fatal(EX_OSERR, "chdir: %s", strerror(errno));
 }
