@@ -58,6 +58,7 @@ struct how {
 	uint64_t ambient;               /* bits by capability number */
 	uint64_t bounding;              /* what stays in the bounding set */
 	bool no_new_privileges;
+	char *selinux_context;   /* or NULL */
 	char **environment;      /* NULL-terminated "NAME=value", in order */
 	char *environment_file;  /* or NULL; read at each run by the executor; leading '-': optional
 				  */

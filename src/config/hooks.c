@@ -4,6 +4,7 @@
 #include "common/fd.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <grp.h>
 #include <pwd.h>
 #include <stdio.h>
@@ -116,6 +117,14 @@ static bool resolve(const char *path, char *buf, size_t size)
 	return real && (size_t)snprintf(buf, size, "%s%s", real, path + strlen(there)) < size;
 }
 
+/* security_check_context(3).  Only EINVAL is an answer: without SELinux there is no such file. */
+static bool has_context(const char *context)
+{
+	_cleanup_close_ int fd = open("/sys/fs/selinux/context", O_RDWR | O_CLOEXEC);
+
+	return fd < 0 || write(fd, context, strlen(context) + 1) >= 0 || errno != EINVAL;
+}
+
 static int stat_path(const char *path, struct stat *st)
 {
 	return stat(path, st);
@@ -136,6 +145,7 @@ static const struct config_hooks machine = {
 	.is_program = is_program,
 	.is_directory = is_directory,
 	.resolve = resolve,
+	.has_context = has_context,
 	.stat = stat_path,
 	.fstat = stat_fd,
 };

@@ -31,6 +31,8 @@ struct config_hooks {
 	bool (*is_directory)(const char *path);
 	/* PATH without symlinks, as far as it exists; false: it can't be told. */
 	bool (*resolve)(const char *path, char *buf, size_t size);
+	bool (*has_context)(
+		const char *context); /* SELinux's policy; true where it can't be asked */
 	int (*stat)(const char *path, struct stat *st);
 	int (*fstat)(int fd, struct stat *st);
 };

@@ -10,7 +10,7 @@
 static bool is_text(enum type t)
 {
 	return t == TYPE_NAME || t == TYPE_TEXT || t == TYPE_PATH || t == TYPE_WORKDIR ||
-	       t == TYPE_ENVFILE || t == TYPE_JOURNAL || t == TYPE_PROFILE;
+	       t == TYPE_ENVFILE || t == TYPE_CONTEXT || t == TYPE_JOURNAL || t == TYPE_PROFILE;
 }
 
 /* Nothing was said, and nothing can be said to the same effect. */

@@ -159,6 +159,7 @@ static reader *const readers[TYPE_N] = {
 	[TYPE_WORKDIR] = read_workdir,
 	[TYPE_ENVFILE] = read_path,
 	[TYPE_JOURNAL] = read_journal,
+	[TYPE_CONTEXT] = read_context,
 	[TYPE_CAPS] = read_caps,
 	[TYPE_ENVIRONMENT] = read_environment,
 	[TYPE_STATUSES] = read_statuses,

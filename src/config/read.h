@@ -34,6 +34,7 @@ reader read_name;
 reader read_text_value;
 reader read_names;
 reader read_path;
+reader read_context;
 reader read_workdir;
 reader read_journal;
 reader read_profile;

@@ -86,6 +86,42 @@ bool read_caps(struct loader *l, const struct key *k, const struct node *v, void
 	return ok;
 }
 
+#define CONTEXT_MAX 512
+
+/* Whatever the policy: three fields or four, of which the last may have colons of its own. */
+static bool is_context(const char *text)
+{
+	unsigned fields = 1;
+
+	for (const char *p = text; *p; p++) {
+		bool last = p[1] == ':' || p[1] == '\0';
+
+		if (*p == ':' && (p == text || last))
+			return false;
+		if (*p != ':' && !isalnum((unsigned char)*p) && !strchr("_.,-", *p))
+			return false;
+		fields += *p == ':';
+	}
+	return fields >= 3 && strlen(text) < CONTEXT_MAX;
+}
+
+bool read_context(struct loader *l, const struct key *k, const struct node *v, void *slot)
+{
+	if (!want_scalar(l, k->name, v))
+		return false;
+	if (!is_context(v->text))
+		return wrong(l, v,
+			"%s: \"%s\" is no context of SELinux; write it like "
+			"system_u:system_r:httpd_t:s0",
+			k->name, v->text);
+	if (!config_hooks()->has_context(v->text))
+		return wrong(l, v,
+			"%s: SELinux's policy has no \"%s\"; is the module with that type "
+			"installed (semodule -l)?",
+			k->name, v->text);
+	return (*(char **)slot = keep(l, v->text)) != NULL;
+}
+
 static bool check_variable(struct loader *l, const struct node *v, const char *name, size_t len)
 {
 	if (len == 0 || isdigit((unsigned char)name[0]))

@@ -55,6 +55,7 @@ enum type {
 	TYPE_RUN_GROUP,   /* the group of a command */
 	TYPE_RUN_GROUPS,  /* its supplementary groups */
 	TYPE_CAPS,        /* uint64_t bits */
+	TYPE_CONTEXT,     /* char *: an SELinux context */
 	TYPE_ENVIRONMENT, /* char **: NAME=value */
 	TYPE_LIMIT_COUNT, /* struct rlimit; key.extra is the RLIMIT_ */
 	TYPE_LIMIT_SIZE,

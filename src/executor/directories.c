@@ -114,8 +114,8 @@ static int open_nest(struct work *w)
 
 /* From HEX in staging to NAME below PARENT.  Staging is the agent's: what it has put in the place
  * of the new directory, which ST is, goes back there. */
-static int move_out(
-	struct work *w, int stage, const char *hex, int parent, const char *name, const struct stat *st)
+static int move_out(struct work *w, int stage, const char *hex, int parent, const char *name,
+	const struct stat *st)
 {
 	struct token t = token_new();
 	char back[TOKEN_HEX + 1];

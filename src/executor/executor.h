@@ -29,6 +29,7 @@ struct executor {
 	sd_event *event;
 	struct identity id;
 	struct rlimit nofile; /* as found; commands get it, flagmand and its agent have more */
+	bool selinux;         /* on, or selinux-context: is ignored */
 	struct places places;
 	struct cgroups cgroups;
 	struct pool pool;

@@ -230,6 +230,7 @@ static void begin(struct executor *x, const struct options *o)
 	int r;
 
 	open_places(x, o);
+	x->selinux = access("/sys/fs/selinux/enforce", F_OK) == 0;
 	r = open_loop(x);
 	if (r >= 0)
 		r = chores_open(x);

@@ -255,6 +255,7 @@ int specify(const struct order *o, const struct specify_facts *f, struct specifi
 	ret->spec.bounding = how->bounding;
 	ret->spec.output_limit = how->output_limit;
 	ret->spec.directory = directory_of(o, f->id);
+	ret->spec.context = f->selinux && how->selinux_context ? how->selinux_context : "";
 	ret->spec.argv = ret->argv;
 	ret->spec.env = (const char *const *)ret->environment.items;
 	set_limits(how, f->nofile, &ret->spec);

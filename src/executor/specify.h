@@ -32,6 +32,7 @@ struct specify_facts {
 	const struct identity *id;
 	struct rlimit nofile; /* as flagmand found it, before it raised its own */
 	const char *notify;   /* path of the run's notification socket, or NULL */
+	bool selinux;         /* it is on: contexts are more than words */
 	int agent;            /* the agent's directory: what it knows of burned discs lies there */
 };
 

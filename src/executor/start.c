@@ -99,7 +99,8 @@ static enum start_result look_at_payload(struct executor *x, struct start *s)
 
 static enum start_result prepare(struct executor *x, struct start *s)
 {
-	struct specify_facts f = {.id = &x->id, .nofile = x->nofile, .agent = x->places.agent};
+	struct specify_facts f = {
+		.id = &x->id, .nofile = x->nofile, .agent = x->places.agent, .selinux = x->selinux};
 	int r = pool_take(&x->pool, &s->ready);
 
 	if (r < 0)

@@ -37,6 +37,7 @@ enum {
 	EXIT_SETSID = 220,
 	EXIT_STDERR = 222,
 	EXIT_NO_NEW_PRIVILEGES = 227,
+	EXIT_SELINUX_CONTEXT = 229,
 	EXIT_APPARMOR_PROFILE = 231,
 };
 
@@ -155,6 +156,7 @@ static void prepare_profile(struct launch *l)
 int launch_prepare(struct launch *l, const struct spec *s)
 {
 	l->spec = s;
+	l->context_len = strlen(s->context);
 	l->drop &= ~s->bounding;
 	prepare_started(l);
 	prepare_profile(l);
@@ -227,6 +229,17 @@ static CHILD int child_limits(const struct spec *s)
 			syscall(SYS_prlimit64, 0, i, &s->limits[i], NULL) < 0)
 			return -1;
 	return 0;
+}
+
+/* setexeccon(3): the domain of what is executed next, if the policy allows that. */
+static CHILD int child_context(const struct launch *l)
+{
+	int fd = (int)syscall(
+		SYS_openat, AT_FDCWD, "/proc/thread-self/attr/exec", O_WRONLY | O_CLOEXEC);
+
+	if (fd < 0)
+		return -1;
+	return syscall(SYS_write, fd, l->spec->context, l->context_len) < 0 ? -1 : 0;
 }
 
 static CHILD int set_capabilities(uint64_t permitted, uint64_t inheritable)
@@ -366,6 +379,8 @@ static CHILD int child_steps(struct launch *l)
 	if (s->nice && syscall(SYS_setpriority, PRIO_PROCESS, 0, s->nice) < 0)
 		return fail(l, EXIT_NICE, "nice");
 	syscall(SYS_umask, s->umask);
+	if (l->context_len && child_context(l) < 0) /* as root: /proc may be closed to others */
+		return fail(l, EXIT_SELINUX_CONTEXT, "selinux-context");
 	if (s->flags & SPEC_IDENTITY && child_identity(l))
 		return l->shared->failure.status;
 	if (syscall(SYS_prctl, PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0 ||

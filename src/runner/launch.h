@@ -56,6 +56,7 @@ struct launch {
 	uint64_t drop;         /* capabilities to drop from the bounding set */
 	uint64_t permitted;    /* what the runner holds: root keeps it until execve */
 	const char *programs[LAUNCH_CANDIDATES + 1];
+	size_t context_len;
 	char *memory;                   /* the candidates' */
 	char change[LAUNCH_CHANGE_MAX]; /* what AppArmor is told; "": nothing */
 	char started[CLAIM_STARTED_SIZE];

@@ -13,7 +13,8 @@
  * SECURITY
  *	Runs as root until the command does.  The nursery believes its socket: only flagmand holds
  *	the other end.  A runner reads two things from strangers, the command's output, which it
- *	copies, and its notifications (progress.h).  It opens nothing by name.
+ *	copies, and its notifications (progress.h).  It opens nothing by name
+ *	but its own /proc/thread-self/attr/exec.
  *
  * DIAGNOSTICS
  *	Exit status 0 when flagmand has gone, 1 when the nursery can't work, 64 for wrong use.

@@ -65,7 +65,7 @@ static int rehearse(const struct launch *launch)
 	static const char *const argv[] = {"nothing", NULL};
 	static const char *const env[] = {"PATH=/bin", NULL};
 	const struct spec none = {
-		.directory = "/", .argv = argv, .env = env, .bounding = UINT64_MAX};
+		.directory = "/", .context = "", .argv = argv, .env = env, .bounding = UINT64_MAX};
 	_cleanup_(buf_done) struct buf b = BUF_INIT(SPEC_SIZE_MAX);
 	_cleanup_free_ struct spec *s = NULL;
 	struct launch l = *launch;

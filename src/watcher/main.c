@@ -71,7 +71,8 @@ static void give_up(void)
 
 	if (r < 0)
 		log_fatal(EX_OSERR, "no-new-privileges: %s", strerror(-r));
-	/* flagmand has asked for it, but with SELinux the kernel forgets that when it executes us. */
+	/* flagmand has asked for it, but with SELinux the kernel forgets that when it executes us.
+	 */
 	if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0)
 		log_fatal(EX_OSERR, "prctl: %s", strerror(errno));
 	if (chdir("/") < 0)

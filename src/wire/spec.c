@@ -10,9 +10,9 @@
 #include <unistd.h>
 
 #define SPEC_MAGIC   0x63657073U
-#define SPEC_VERSION 2
+#define SPEC_VERSION 3
 
-/* The message: this, then the groups, then the strings: directory, profile, argv, env. */
+/* The message: this, then the groups, then the strings: directory, context, profile, argv, env. */
 struct spec_head {
 	uint32_t magic, version;
 	uint32_t size; /* of all */
@@ -58,6 +58,7 @@ int spec_encode(struct buf *out, const struct spec *s)
 	buf_add(out, &h, sizeof(h));
 	buf_add(out, s->groups, s->n_groups * sizeof(*s->groups));
 	buf_add(out, s->directory, strlen(s->directory) + 1);
+	buf_add(out, s->context, strlen(s->context) + 1);
 	buf_add(out, s->apparmor_profile ? s->apparmor_profile : "",
 		s->apparmor_profile ? strlen(s->apparmor_profile) + 1 : 1);
 	h.n_argv = add_strings(out, s->argv);
@@ -90,7 +91,7 @@ int spec_decode(const void *memory, size_t size, struct spec **ret)
 	const char *at = memory, *end = at + size;
 	_cleanup_free_ struct spec *s = NULL;
 	struct spec_head h;
-	const char **argv, **env, *directory[2], *profile[2];
+	const char **argv, **env, *places[3], *profile[2];
 
 	if (size < sizeof(h))
 		return -EBADMSG;
@@ -126,11 +127,12 @@ int spec_decode(const void *memory, size_t size, struct spec **ret)
 	};
 	memcpy(s->limits, h.limits, sizeof(s->limits));
 	at += h.n_groups * sizeof(*s->groups);
-	if (take_strings(&at, end, 1, directory) < 0 || take_strings(&at, end, 1, profile) < 0 ||
+	if (take_strings(&at, end, 2, places) < 0 || take_strings(&at, end, 1, profile) < 0 ||
 		take_strings(&at, end, h.n_argv, argv) < 0 ||
 		take_strings(&at, end, h.n_env, env) < 0 || at != end)
 		return -EBADMSG; /* cppcheck-suppress memleak ; it is freed by _cleanup_free_ */
-	s->directory = directory[0];
+	s->directory = places[0];
+	s->context = places[1];
 	s->apparmor_profile = *profile[0] ? profile[0] : NULL;
 	*ret = steal_ptr(&s);
 	return 0;

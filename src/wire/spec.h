@@ -66,6 +66,7 @@ struct spec {
 	struct spec_limit limits[SPEC_LIMITS];
 	const uint32_t *groups;
 	const char *directory;
+	const char *context;          /* of SELinux; "": none */
 	const char *apparmor_profile; /* or NULL; without SPEC_PROFILE: where the runner has one of
 				       * flagman's, too */
 	const char *const *argv;      /* NULL-terminated, at least one */

@@ -140,6 +140,7 @@ static struct spec plain(const char *const *argv, const char *const *env)
 		.bounding = UINT64_MAX,
 		.output_limit = 1024 * 1024,
 		.directory = "/",
+		.context = "",
 		.argv = argv,
 		.env = env,
 	};
@@ -283,6 +284,9 @@ static void test_not_started(void **state)
 	s.limits_set = 1U << RLIMIT_NOFILE;
 	s.limits[RLIMIT_NOFILE] = (struct spec_limit){10, 5}; /* soft above hard */
 	check_not_started(&s, 205, EINVAL, "limits");
+	s.limits_set = 0;
+	s.context = "no context of any policy"; /* nor a word of another security module's */
+	check_not_started(&s, 229, EINVAL, "selinux-context");
 }
 
 /* Where AppArmor is off a profile is ignored; where it is on, one that is required must be there.

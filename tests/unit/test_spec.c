@@ -39,6 +39,7 @@ static struct spec example(void)
 		.groups = groups,
 		.directory = "/srv/a b",
 		.apparmor_profile = "flagman-command",
+		.context = "u:r:t",
 		.argv = argv,
 		.env = env,
 	};
@@ -67,6 +68,7 @@ static void test_there_and_back(void **state)
 	assert_memory_equal(out->groups, groups, sizeof(groups));
 	assert_string_equal(out->directory, "/srv/a b");
 	assert_string_equal(out->apparmor_profile, "flagman-command");
+	assert_string_equal(out->context, "u:r:t");
 	assert_string_equal(out->argv[0], "/bin/sh");
 	assert_string_equal(out->argv[1], "-e");
 	assert_string_equal(out->argv[2], "");

@@ -193,6 +193,19 @@ static void test_a_payload(void **state)
 	assert_string_equal(variable(s, "FLAGMAN_PAYLOAD_NAME"), "x y.iso");
 }
 
+static void test_a_context(void **state)
+{
+	struct world *w = *state;
+
+	assert_string_equal(run(w)->context, "");
+	specified_done(&w->s);
+	w->how.selinux_context = WORD("system_u:system_r:httpd_t:s0");
+	assert_string_equal(run(w)->context, ""); /* SELinux is off */
+	specified_done(&w->s);
+	w->facts.selinux = true;
+	assert_string_equal(run(w)->context, "system_u:system_r:httpd_t:s0");
+}
+
 static void test_an_environment_file(void **state)
 {
 	struct world *w = *state;
@@ -291,6 +304,7 @@ int main(void)
 		TEST(test_its_environment),
 		TEST(test_whose_word_counts),
 		TEST(test_a_payload),
+		TEST(test_a_context),
 		TEST(test_an_environment_file),
 		TEST(test_a_script),
 		TEST(test_sudo),
