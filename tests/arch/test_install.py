@@ -54,3 +54,11 @@ def test_the_system_is_told(installed):
     assert {"usr/lib/systemd/system/flagman.service", "usr/lib/sysusers.d/flagman.conf",
             "usr/lib/tmpfiles.d/flagman.conf"} <= paths
     assert not [p for p in paths if ".wants/" in p or ".requires/" in p]
+
+
+def test_the_policy_module_is_a_source(installed):
+    """It is compiled against the policy of the machine that loads it."""
+    _, paths = installed
+    module = {p for p in paths if p.startswith("usr/share/flagman/selinux/")}
+    assert {p.rpartition("/")[2] for p in module} == {
+        "README", "flagman.te", "flagman.fc", "flagman.if"}

@@ -1,0 +1,377 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""All of flagman where SELinux enforces: Debian's policy, and flagman's module in it.
+
+Nothing is allowed here that a machine would not allow, and nothing is missing: the last test reads
+the audit log.
+"""
+
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from burner import Burner
+from conftest import furnish, make_iso
+from discs import BURN_PATIENCE
+
+SELINUX = Path(__file__).resolve().parent.parent.parent / "selinux"
+SAMBA = SELINUX.parent / "samba" / "drop-folders.conf"
+SHARE = "/srv/flagman"
+PASSWORD = "secret"
+
+UNIT = "[Service]\nExecStart=/usr/bin/sleep infinity\n"
+
+# What a command without selinux-context: must not be able to do.
+GREEDY = """#!/bin/sh
+cat /proc/self/attr/current; echo
+cat /etc/shadow && echo "it read passwords"
+echo x >/etc/flagman-test && echo "it wrote to /etc"
+head -c 1 /dev/sr0 && echo "it read a disc"
+exit 0
+"""
+
+# A site's own command, with a domain of its own and one file to write.
+SITE = """#!/bin/sh
+cat /proc/self/attr/current; echo
+echo deployed >/var/lib/site/file && echo "it wrote its file"
+cat /etc/shadow && echo "it read passwords"
+exit 0
+"""
+SITE_MODULE = """policy_module(site, 1.0.0)
+
+type site_t;
+type site_exec_t;
+corecmd_executable_file(site_exec_t)
+flagman_command_domain(site_t, site_exec_t)
+corecmd_exec_bin(site_t)
+corecmd_exec_shell(site_t)
+
+type site_file_t;
+files_type(site_file_t)
+files_search_var_lib(site_t)
+manage_files_pattern(site_t, site_file_t, site_file_t)
+"""
+SITE_LABELS = """/usr/local/bin/site-deploy -- gen_context(system_u:object_r:site_exec_t,s0)
+/var/lib/site(/.*)? gen_context(system_u:object_r:site_file_t,s0)
+"""
+
+CONFIGURATION = """object: Web
+action-group:
+  directory: {{path: /srv/flagman, group: wwwadmins}}
+  hold: 0
+  result-delay: 1h
+  cooldown: 100ms
+  command: {{user: root}}
+  actions:
+    - name: Restart
+      restart-service: probe
+    - name: Greedy
+      command: /usr/local/bin/greedy
+    - name: Who
+      command: /usr/bin/id
+      user: alice
+    - name: Script
+      script: cat /proc/self/attr/current && exec sleep 5
+    - name: Deploy
+      command: /usr/local/bin/site-deploy
+      selinux-context: system_u:system_r:site_t:s0
+    - name: Forbidden
+      command: /usr/bin/id
+      selinux-context: system_u:system_r:sshd_t:s0
+    - name: Sum
+      script: sha256sum "$FLAGMAN_PAYLOAD"
+      drop: {{folder: Inbox, accept: ["*.bin"], settle: 1s}}
+---
+object: DVD
+action-group:
+  directory: {{path: /srv/flagman, group: wwwadmins}}
+  hold: 0
+  result-delay: 1h
+  cooldown: 100ms
+  command: {{user: flagman-disc, group: cdrom}}
+  actions:
+    - name: Burn
+      burn: {{device: {device}}}
+      drop: {{folder: Burn, accept: ["*.iso"], settle: 1s}}
+    - name: Verify
+      verify: {{device: {device}}}
+      user: root
+    - name: Eject
+      eject: {{device: /dev/sr0}}
+"""
+
+# (domain, class, type, permission) that the tests provoke, and that therefore must be in the log
+PROVOKED = {
+    ("flagman_command_t", "file", "shadow_t", "read"),
+    ("flagman_command_t", "dir", "etc_t", "write"),
+    ("flagman_command_t", "blk_file", "removable_device_t", "read"),
+    ("flagman_runner_t", "process2", "sshd_t", "nnp_transition"),
+    ("site_t", "file", "shadow_t", "read"),
+    ("smbd_t", "file", "flagman_object_t", "create"),
+    ("smbd_t", "dir", "flagman_object_t", "create"),
+    ("smbd_t", "dir", "flagman_drop_t", "create"),
+    ("smbd_t", "dir", "flagman_drop_t", "rmdir"),
+}
+
+
+def compile_modules(directory):
+    """flagman's, and that of a site, which uses its interface."""
+    for file in SELINUX.glob("flagman.*"):
+        shutil.copy(file, directory)
+    (directory / "site.te").write_text(SITE_MODULE, encoding="ascii")
+    (directory / "site.fc").write_text(SITE_LABELS, encoding="ascii")
+    subprocess.run(["make", "-C", directory, "-f", "/usr/share/selinux/devel/Makefile",
+                    "NAME=default", "flagman.pp", "site.pp"], check=True, timeout=300,
+                   stdin=subprocess.DEVNULL, capture_output=True)
+
+
+@pytest.fixture(scope="module")
+def machine(the_machine, tmp_path_factory):
+    """Enforcing, the module loaded, flagman installed and labelled, its share in Samba."""
+    directory = tmp_path_factory.mktemp("module")
+    compile_modules(directory)
+    if the_machine.up():
+        the_machine.stop()
+    the_machine.start(lsm="selinux")
+    m = the_machine
+    for name in ("flagman.pp", "site.pp"):
+        m.put(directory / name, f"/root/{name}")
+    m.check("semodule -i /root/flagman.pp /root/site.pp", timeout=400)
+    furnish(m)
+    m.check("touch /root/furnished")
+    m.write("/usr/local/bin/greedy", GREEDY, "0755")
+    m.write("/usr/local/bin/site-deploy", SITE, "0755")
+    m.write("/etc/systemd/system/probe.service", UNIT)
+    m.check("groupadd wwwadmins && usermod -a -G wwwadmins alice && mkdir -p /var/lib/site && "
+            "mkdir -p /etc/flagman/conf.d && systemctl daemon-reload && systemctl start probe")
+    m.check("restorecon -RF /usr/sbin /usr/bin/flagman /usr/bin/flagman-disc /usr/libexec/flagman "
+            "/usr/local/bin /usr/lib/systemd/system /etc/flagman /etc/systemd /var/lib/site "
+            "/var/lib/flagman /run/flagman", timeout=200)
+    burner = Burner(m).up()
+    m.write("/etc/flagman/conf.d/all.yaml", CONFIGURATION.format(device=burner.device))
+    m.write("/etc/samba/smb.conf", "[global]\nserver role = standalone server\n"
+            "disable spoolss = yes\nload printers = no\n\n" + SAMBA.read_text(encoding="utf-8"))
+    m.check(f"printf '{PASSWORD}\\n{PASSWORD}\\n' | smbpasswd -s -a alice && "
+            "restorecon -RF /etc/samba /var/lib/samba /run/samba")
+    m.check("systemctl is-active auditd")
+    m.check("systemctl start smbd flagman", timeout=200)
+    yield m
+    m.stop()
+
+
+def flags(machine, board="Web"):
+    return machine.check(f"ls -1 {SHARE}/{board}").splitlines()
+
+
+def result(machine, action, board="Web", timeout=60):
+    """The text of the flag once it says how that went."""
+    end = re.compile(rf"{action} \[(Done|Failed).*\]\.txt")
+
+    def ended():
+        return any(end.fullmatch(name) for name in flags(machine, board))
+    machine.wait_for(ended, f"{action} has ended: {flags(machine, board)}", timeout)
+    name = next(name for name in flags(machine, board) if end.fullmatch(name))
+    return name, machine.check(f"cat '{SHARE}/{board}/{name}'")
+
+
+def press(machine, action, board="Web", timeout=60):
+    """In a shell of a member of the group."""
+    machine.check(f"rm {SHARE}/{board}/{action}*.txt", user="alice")
+    return result(machine, action, board, timeout)
+
+
+def smb(machine, commands):
+    done = machine.run(["smbclient", "//127.0.0.1/flagman", "-U", f"alice%{PASSWORD}", "-c",
+                        commands], timeout=60)
+    return done.stdout + done.stderr
+
+
+def run_of(machine, unit):
+    return machine.check(f"systemctl show -P InvocationID {unit}")
+
+
+def types(machine, path, *options):
+    """{name: type} of what is there."""
+    lines = machine.check(["ls", "-1AZ", *options, path]).splitlines()
+    return {line.split(None, 1)[1]: line.split(":")[2] for line in lines}
+
+
+# ---
+
+def test_it_enforces(machine):
+    assert machine.check("getenforce") == "Enforcing"
+    assert machine.check("systemctl is-active flagman") == "active"
+
+
+def test_each_process_is_in_its_domain(machine):
+    machine.check(f"rm {SHARE}/Web/Script*.txt", user="alice")
+    machine.wait_for("pgrep -x sleep -u root | xargs -I% cat /proc/%/attr/current | "
+                     "grep -q flagman_command_t", "the script's domain")
+    text = machine.check("ps -eo label,args").splitlines()
+    domains = {}
+    for line in text:
+        label, _, program = line.strip().partition(" ")
+        if program.strip() and label.count(":") >= 2:
+            domains.setdefault(Path(program.split()[0]).name, set()).add(label.split(":")[2])
+    assert domains["flagmand"] == {"flagman_t"}
+    assert domains["flagman-agent"] == {"flagman_agent_t"}
+    assert domains["flagman-watcher"] == {"flagman_watcher_t"}
+    assert domains["flagman-runner"] == {"flagman_runner_t"}
+    name, text = result(machine, "Script")
+    assert "Done" in name and "system_u:system_r:flagman_command_t:s0" in text
+
+
+def test_everything_is_labelled(machine):
+    state = types(machine, "/var/lib/flagman")
+    assert state["runs"] == "flagman_claim_t" and state["agent"] == "flagman_agent_var_lib_t"
+    assert set(types(machine, "/var/lib/flagman/runs").values()) == {"flagman_claim_t"}
+    assert set(types(machine, "/var/lib/flagman/agent").values()) == {"flagman_agent_var_lib_t"}
+    assert set(types(machine, "/run/flagman").values()) == {"flagman_runtime_t"}
+    assert types(machine, "/srv")["flagman"] == "flagman_share_t"
+    assert types(machine, SHARE) == {".flagman": "flagman_spool_t", "Web": "flagman_object_t",
+                                     "DVD": "flagman_object_t"}
+    web = types(machine, f"{SHARE}/Web")
+    assert web.pop("Run") == web.pop("Inbox") == "flagman_drop_t"
+    assert len(web) > 5 and set(web.values()) == {"flagman_flag_t"}
+    # and so the labels are not what restorecon would change
+    assert machine.check(f"restorecon -Rnv {SHARE} /var/lib/flagman /run/flagman | "
+                         "grep -v /.flagman/ || :") == ""
+
+
+def test_a_press_by_deletion_restarts_a_service(machine):
+    before = run_of(machine, "probe")
+    name, _ = press(machine, "Restart")
+    assert "Done" in name and run_of(machine, "probe") != before
+
+
+def test_a_press_as_another_user(machine):
+    name, text = press(machine, "Who")
+    assert "Done" in name and "(alice)" in text
+
+
+def test_presses_through_samba(machine):
+    before = run_of(machine, "probe")
+    flag = next(name for name in flags(machine) if name.startswith("Restart"))
+    assert "NT_STATUS" not in smb(machine, f'cd Web; get "{flag}" /dev/null; del "{flag}"')
+    machine.wait_for(lambda: run_of(machine, "probe") != before, "a deletion restarts it")
+    before = run_of(machine, "probe")
+    flag = result(machine, "Restart")[0]
+    assert "NT_STATUS" not in smb(machine, f'cd Web; rename "{flag}" "Run\\{flag}"')
+    machine.wait_for(lambda: run_of(machine, "probe") != before, "a move into Run restarts it")
+    before = run_of(machine, "probe")
+    flag = result(machine, "Restart")[0]
+    assert "NT_STATUS" not in smb(
+        machine, f'cd Web; get "{flag}" /tmp/copy; cd Run; put /tmp/copy "{flag}"')
+    machine.wait_for(lambda: run_of(machine, "probe") != before, "a copy in Run restarts it")
+
+
+def test_a_payload_through_samba(machine):
+    machine.check("head -c 100000 /dev/urandom >/tmp/a.bin")
+    assert "NT_STATUS" not in smb(machine, r"cd Web\Inbox; put /tmp/a.bin a.bin")
+    name, text = result(machine, "Sum")
+    assert "Done" in name and machine.check("sha256sum </tmp/a.bin").split()[0] in text
+    machine.wait_for(f"test -e {SHARE}/Web/Inbox/Returned/a.bin")
+    assert "NT_STATUS" not in smb(machine, r"cd Web\Inbox\Returned; get a.bin /tmp/b.bin; "
+                                  "del a.bin")
+    machine.check("cmp /tmp/a.bin /tmp/b.bin")
+
+
+def test_what_samba_may_not(machine):
+    """Owners and modes would let her: all of these directories are her group's."""
+    before = flags(machine)
+    for command in ("put /tmp/a.bin new.txt", "mkdir new", "rmdir Inbox", r"mkdir Inbox\sub"):
+        assert "NT_STATUS_ACCESS_DENIED" in smb(machine, f"cd Web; {command}"), command
+    assert flags(machine) == before
+
+
+def test_a_command_can_restart_services_and_no_more(machine):
+    name, text = press(machine, "Greedy")
+    assert "Done" in name and "system_u:system_r:flagman_command_t:s0" in text
+    assert text.count("Permission denied") == 3 and "it read" not in text and "it wrote" not in text
+    machine.check("! test -e /etc/flagman-test")
+
+
+def test_a_command_in_a_domain_of_the_sites_own(machine):
+    name, text = press(machine, "Deploy")
+    assert "Done" in name and "system_u:system_r:site_t:s0" in text and "it wrote its file" in text
+    assert "it read" not in text
+
+
+def test_a_domain_that_the_policy_forbids(machine):
+    name, text = press(machine, "Forbidden")
+    assert "Failed" in name and "could not start" in text
+
+
+def test_a_context_that_is_none_is_found_by_check(machine):
+    machine.write("/tmp/check.yaml", CONFIGURATION.format(device="/dev/sr0")
+                  .replace("site_t", "no_such_t"))
+    done = machine.run("flagman check /tmp/check.yaml")
+    assert done.returncode == 78 and "no_such_t" in done.stdout + done.stderr
+
+
+def test_a_disc_is_burned_and_verified(machine, scratch):
+    image = make_iso(scratch / "selinux.iso", 1_000_000, "SELINUX")
+    machine.put(image, "/srv/selinux.iso")
+    machine.check(f"cp /srv/selinux.iso {SHARE}/DVD/Burn/Disc.iso", user="alice")
+    name, text = result(machine, "Burn", "DVD", BURN_PATIENCE)
+    assert "Done" in name and "was burned" in text, text
+    name, text = press(machine, "Verify", "DVD", BURN_PATIENCE)
+    assert "Done" in name and "matches" in text, text
+
+
+def test_a_tray_opens(machine):
+    name, text = press(machine, "Eject", "DVD")
+    assert "Done" in name and machine.cd_status().open, text
+    machine.cd_close()
+
+
+def test_a_member_uses_the_command_line(machine):
+    assert "Restart" in machine.check("flagman status Web", user="alice")
+    before = run_of(machine, "probe")
+    machine.check("flagman run --wait Web/Restart", user="alice")
+    assert run_of(machine, "probe") != before
+    machine.check("echo mine >/tmp/mine.bin && flagman run --wait --payload /tmp/mine.bin Web/Sum",
+                  user="alice")
+    assert "Restart" in machine.check("flagman history | cat", user="alice")
+    assert "Restart" in machine.check("flagman status --json Web >/tmp/json && cat /tmp/json",
+                                      user="alice")
+
+
+def test_an_administrator_uses_the_command_line(machine):
+    assert "OK" in machine.check("flagman check")
+    machine.check("flagman reload")
+    machine.run("flagman doctor")
+    machine.check("flagman new Mail --group wwwadmins --service probe")
+    machine.wait_for(f"test -e {SHARE}/Mail/Run")
+
+
+def test_runs_outlive_the_service(machine):
+    machine.check(f"rm {SHARE}/Web/Script*.txt", user="alice")
+    machine.wait_for("pgrep -x sleep -u root | xargs -I% cat /proc/%/attr/current | "
+                     "grep -q flagman_command_t", "the script runs")
+    machine.check("systemctl restart flagman")
+    assert "Done" in result(machine, "Script")[0]
+
+
+def denials(machine):
+    """{(domain, class, type, permission)} of the denials that name something of flagman's."""
+    found = {}
+    text = machine.check("cat /var/log/audit/audit.log* | grep 'avc:  denied' || :")
+    pattern = re.compile(r"denied  \{ (.*?) \} .*scontext=\w+:\w+:(\w+)\S* "
+                         r"tcontext=\w+:\w+:(\w+)\S* tclass=(\w+)")
+    for line in text.splitlines():
+        permissions, domain, kind, of = pattern.search(line).groups()
+        if re.search("flagman|site_t", line):
+            for permission in permissions.split():
+                found[domain, of, kind, permission] = line
+    return found
+
+
+def test_nothing_else_was_denied(machine):
+    """Last of all.  That what was provoked is in the log shows that there is one."""
+    found = denials(machine)
+    others = {key: line for key, line in found.items() if key not in PROVOKED}
+    assert not others, "\n".join(others.values())
+    assert PROVOKED == set(found)
