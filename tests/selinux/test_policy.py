@@ -10,11 +10,12 @@ import pytest
 AGENT, WATCHER, EXECUTOR, RUNNER = (
     "flagman_agent_t", "flagman_watcher_t", "flagman_t", "flagman_runner_t")
 COMMAND, DISC, CLI, SMBD = "flagman_command_t", "flagman_disc_t", "flagman_cli_t", "smbd_t"
-DOMAINS = (EXECUTOR, AGENT, WATCHER, RUNNER, COMMAND, DISC, CLI)
+NAMES, FOLLOWER = "flagman_names_t", "flagman_follower_t"
+DOMAINS = (EXECUTOR, AGENT, WATCHER, RUNNER, COMMAND, DISC, CLI, NAMES, FOLLOWER)
 
 STATE = ("flagman_var_lib_t", "flagman_claim_t", "flagman_agent_var_lib_t")
 PROGRAMS = tuple(f"flagman_{part}exec_t"
-                 for part in ("", "agent_", "watcher_", "runner_", "command_", "disc_", "cli_"))
+                 for part in ("", "agent_", "watcher_", "names_", "runner_", "command_", "disc_", "cli_"))
 FILES = "file dir lnk_file fifo_file"
 CHANGE = ("write append create unlink rename setattr link add_name remove_name rmdir reparent "
           "relabelfrom relabelto")
@@ -73,14 +74,20 @@ NEVER = [
     Never("the watcher opens no file in the share", WATCHER, "open read write", "flagman_flag_t",
           "file"),
     *(Never(f"{who} sees no configuration", who, "open read write", "flagman_etc_t", FILES)
-      for who in (AGENT, WATCHER, COMMAND, DISC, RUNNER)),
+      for who in (AGENT, WATCHER, COMMAND, DISC, RUNNER, NAMES, FOLLOWER)),
+    *(Never(f"{who} reaches nothing of the share", who, "open read write create unlink rename",
+            name, "file dir") for who in (NAMES, FOLLOWER)
+      for name in ("flagman_flag_t",)),
+    *(Never(f"{who} becomes nobody else", who, "transition dyntransition", classes="process",
+            except_=r"nsswitch_domain \w+:process transition",
+            leak=f"allow {who} initrc_t:process {{ transition }};") for who in (NAMES, FOLLOWER)),
 
     # --- who has privileges ---
     *(Never(f"{who} executes nothing in its own domain", who, "execute_no_trans", classes="file",
             leak=f"allow {who} bin_t:file {{ execute_no_trans }};") for who in (EXECUTOR, RUNNER)),
     Never("the executor starts its helpers only", EXECUTOR, "transition dyntransition",
           classes="process",
-          except_=r"flagman_t flagman_(agent|watcher|runner)_t:process transition",
+          except_=r"flagman_t flagman_(agent|watcher|runner|names|follower)_t:process transition",
           leak="allow flagman_t initrc_t:process { transition };"),
     Never("the executor opens nothing that people wrote", EXECUTOR, "open append execute",
           "flagman_drop_t", "file"),
@@ -152,10 +159,10 @@ NEVER = [
     *(Never(f"{who} traces nobody", who, "ptrace", classes="process", leak=f"allow {who} "
             f"init_t:process {{ ptrace }};") for who in DOMAINS),
 ]
-NAMES = [never.what for never in NEVER]
+TITLES = [never.what for never in NEVER]
 
 
-@pytest.mark.parametrize("never", NEVER, ids=NAMES)
+@pytest.mark.parametrize("never", NEVER, ids=TITLES)
 def test_never(policy, never):
     assert not never.broken(policy)
 
@@ -165,13 +172,13 @@ def leaking(with_rules):
     return with_rules(sorted({never.rule() for never in NEVER})).policy
 
 
-@pytest.mark.parametrize("never", NEVER, ids=NAMES)
+@pytest.mark.parametrize("never", NEVER, ids=TITLES)
 def test_each_of_them_can_fail(leaking, never):
     assert never.broken(leaking)
 
 
 def test_names_are_not_confused():
-    assert len(set(NAMES)) == len(NAMES)
+    assert len(set(TITLES)) == len(TITLES)
 
 
 def test_nobody_is_let_off(policy):
