@@ -344,7 +344,7 @@ def test_an_administrator_uses_the_command_line(machine):
     assert "OK" in machine.check("flagman check")
     machine.check("flagman reload")
     machine.run("flagman doctor")
-    machine.check("flagman new Mail --group wwwadmins --service probe")
+    machine.check("flagman new Mail --group wwwadmins --service probe --write")
     machine.wait_for(f"test -e {SHARE}/Mail/Run")
 
 
