@@ -13,6 +13,7 @@
 #include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/un.h>
+#include <time.h>
 #include <unistd.h>
 
 #define BACKLOG 64
@@ -42,6 +43,9 @@ static int make_path(const char *path)
 	return open_directory(AT_FDCWD, path);
 }
 
+#define LOCK_TRIES      20
+#define LOCK_PAUSE_NSEC (50 * 1000 * 1000)
+
 /* A directory of ours below AT, with exactly that owner and mode. */
 static int make_own(int at, const char *name, uid_t uid, gid_t gid, mode_t mode)
 {
@@ -55,13 +59,21 @@ static int make_own(int at, const char *name, uid_t uid, gid_t gid, mode_t mode)
 	return steal_fd(&fd);
 }
 
+/* What an earlier flagmand has forked, and has not become its own program yet, holds its locks for
+ * a moment longer than it: so a few tries. */
 static int take_lock(int directory, const char *name)
 {
+	const struct timespec pause = {.tv_nsec = LOCK_PAUSE_NSEC};
 	_cleanup_close_ int fd =
 		openat(directory, name, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 
-	if (fd < 0 || flock(fd, LOCK_EX | LOCK_NB) < 0)
+	if (fd < 0)
 		return -errno;
+	for (unsigned i = 0; flock(fd, LOCK_EX | LOCK_NB) < 0; i++) {
+		if (errno != EWOULDBLOCK || i == LOCK_TRIES)
+			return -errno;
+		(void)nanosleep(&pause, NULL);
+	}
 	return steal_fd(&fd);
 }
 

@@ -4,6 +4,7 @@
 
 #include "common/fd.h"
 #include "common/log.h"
+#include "common/text.h"
 #include "executor/spawn.h"
 #include "wire/spec.h"
 
@@ -19,6 +20,7 @@
 #include <unistd.h>
 
 #define NURSERY_PATIENCE 5 /* seconds that a birth may take to be accepted */
+#define NURSERY_DEATHS   3 /* of young ones in a row; then a press may try again each second */
 
 static int start_nursery(struct pool *p)
 {
@@ -31,6 +33,7 @@ static int start_nursery(struct pool *p)
 		return -errno;
 	(void)setsockopt(pair[0], SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
 	h.fds = &pair[1];
+	p->nursery_since = now_monotonic();
 	p->nursery = spawn_helper(&h);
 	close(pair[1]);
 	if (p->nursery < 0) {
@@ -43,13 +46,26 @@ static int start_nursery(struct pool *p)
 }
 
 /* The old one ends when it has read what was asked of it. */
+/* One that can't be executed ends as fast as it can be started. */
+static bool may_start(struct pool *p)
+{
+	if (now_monotonic() - p->nursery_since >= USEC_PER_SEC)
+		p->nursery_deaths = 0;
+	return p->nursery_deaths < NURSERY_DEATHS;
+}
+
+static void lose_nursery(struct pool *p)
+{
+	close_fd(p->nursery_socket);
+	p->nursery_socket = -1;
+	p->nursery = 0;
+}
+
 static void replace_nursery(struct pool *p)
 {
 	int r;
 
-	close_fd(p->nursery_socket);
-	p->nursery_socket = -1;
-	p->nursery = 0;
+	lose_nursery(p);
 	r = start_nursery(p);
 	if (r < 0)
 		log_error("can't start the nursery of runners: %s", strerror(-r));
@@ -161,6 +177,10 @@ static int give_birth(struct pool *p, const int *fds, size_t n)
 {
 	const struct nursery_message m = {.request = NURSERY_BIRTH, .bounding = p->bounding};
 
+	if (p->nursery <= 0 && may_start(p))
+		replace_nursery(p);
+	if (p->nursery <= 0)
+		return -EAGAIN;
 	p->nursery_has &= p->bounding;
 	return spec_send(p->nursery_socket, &m, sizeof(m), fds, n);
 }
@@ -279,12 +299,20 @@ int pool_refill(struct pool *p)
 
 bool pool_reap(struct pool *p, pid_t pid)
 {
+	bool again;
+
 	if (pid != p->nursery)
 		return false;
-	log_error("the nursery of runners has ended; starting another");
+	p->nursery_deaths++;
+	again = may_start(p);
+	log_error("the nursery of runners has ended; %s",
+		again ? "starting another" : "another is started when it is needed");
 	/* Those that it had forked live on; births that it had not read are lost. */
 	while (p->n > 0)
 		pool_drop(p, &p->ready[--p->n]);
-	replace_nursery(p);
+	if (again)
+		replace_nursery(p);
+	else
+		lose_nursery(p);
 	return true;
 }

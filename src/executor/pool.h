@@ -33,6 +33,8 @@ struct pool {
 	const struct cgroups *cgroups;
 	pid_t nursery;
 	int nursery_socket;
+	uint64_t nursery_since;  /* monotonic us: when it was started */
+	unsigned nursery_deaths; /* of young ones, in a row */
 	struct ready ready[POOL_MAX];
 	size_t n, wanted;
 	char (*spares)[CLAIM_ID_MAX]; /* directories that can be prepared again; owned */

@@ -3,8 +3,10 @@
 
 import os
 import select
+import shutil
 import signal
 import time
+from pathlib import Path
 
 import pytest
 
@@ -236,3 +238,23 @@ def test_started_names_processes_that_can_be_found_again(daemon, agent):
     assert runner_ticks <= ticks(runner) <= runner_ticks + 100
     assert main_ticks <= ticks(main) <= main_ticks + 100
     assert os.getsid(main) == main
+
+
+def test_a_runner_that_cannot_be_executed_is_not_tried_in_a_loop(daemon):
+    daemon.bin = Path(shutil.copytree(daemon.bin, daemon.root / "bin"))
+    real, away = daemon.bin / "flagman-runner", daemon.bin / "away"
+    real.rename(away)
+    real.write_text("#!/bin/false\n", encoding="ascii")
+    real.chmod(0o755)
+    daemon.board("Box", "- {name: Go, command: /bin/true}")
+    agent = daemon.begin()
+    daemon.wait_log("another is started when it is needed")
+    run = agent.start(0)
+    assert run.result == wire.ERROR
+    time.sleep(0.5)  # in which there would be hundreds
+    assert daemon.log().count("the nursery of runners has ended") < 10
+    away.rename(real)
+
+    def starts():
+        return agent.start(0).result == wire.OK
+    wait_for(starts, "it runs again", dump=daemon.log)
