@@ -14,8 +14,9 @@
 #include <sysexits.h>
 #include <unistd.h>
 
-#define CONNECTIONS_MAX 64
-#define GROUPS_MAX      1024
+#define CONNECTIONS_MAX  64
+#define CONNECTIONS_USER 16 /* of anybody but root and the service's user */
+#define GROUPS_MAX       1024
 
 static void connection_free(struct connection *c)
 {
@@ -69,16 +70,13 @@ static void on_message(struct channel *channel, const struct wire_header *header
 		control_request(c, m, n_fds ? &fds[0] : &none);
 }
 
-static void peer(struct connection *c, int fd)
+static void peer(struct connection *c, int fd, const struct ucred *cred)
 {
-	struct ucred cred = {.uid = (uid_t)-1, .gid = (gid_t)-1};
-	socklen_t len = sizeof(cred);
 	gid_t groups[GROUPS_MAX];
 	socklen_t size = sizeof(groups);
 
-	(void)getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &len);
-	c->uid = cred.uid;
-	c->gid = cred.gid;
+	c->uid = cred->uid;
+	c->gid = cred->gid;
 	if (getsockopt(fd, SOL_SOCKET, SO_PEERGROUPS, groups, &size) == 0) {
 		c->groups = malloc(size ? size : 1);
 		c->n_groups = c->groups ? size / sizeof(gid_t) : 0;
@@ -87,18 +85,34 @@ static void peer(struct connection *c, int fd)
 	}
 }
 
+/* Whoever holds connections and asks nothing is in nobody's way but his own. */
+static bool has_room(const struct control *k, uid_t uid)
+{
+	unsigned others = 0, own = 0;
+
+	for (const struct connection *c = k->connections; c; c = c->next) {
+		own += c->uid == uid;
+		others += c->uid != 0 && c->uid != getuid();
+	}
+	if (k->n >= CONNECTIONS_MAX || k->n >= k->agent->fd_limit / 8)
+		return false;
+	return uid == 0 || uid == getuid() ||
+	       (own < CONNECTIONS_USER && others < CONNECTIONS_MAX - CONNECTIONS_USER);
+}
+
 static int on_connect(sd_event_source *s, int fd, uint32_t events, void *userdata)
 {
 	struct control *k = userdata;
+	struct ucred cred = {.uid = (uid_t)-1, .gid = (gid_t)-1};
+	socklen_t len = sizeof(cred);
 	int conn = accept4(fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 
 	(void)s;
 	(void)events;
 	if (conn < 0)
 		return 0;
-	struct connection *c = k->n < CONNECTIONS_MAX && k->n < k->agent->fd_limit / 8
-				       ? calloc(1, sizeof(*c))
-				       : NULL;
+	(void)getsockopt(conn, SOL_SOCKET, SO_PEERCRED, &cred, &len);
+	struct connection *c = has_room(k, cred.uid) ? calloc(1, sizeof(*c)) : NULL;
 	if (!c) {
 		close_fd(conn);
 		return 0;
@@ -108,7 +122,7 @@ static int on_connect(sd_event_source *s, int fd, uint32_t events, void *userdat
 	k->connections = c;
 	k->n++;
 	c->kept_fd = -1;
-	peer(c, conn);
+	peer(c, conn, &cred);
 	if (channel_new(k->agent->event, conn, control_from_client, CONTROL_TYPE_MAX_, on_message,
 		    c, &c->channel) < 0)
 		connection_free(c);

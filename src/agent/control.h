@@ -4,7 +4,8 @@
  *
  * SECURITY: anybody on the machine may connect.  The peer's credentials decide, never its words:
  * root and the service's user may do everything; members of a board's group see and press that
- * board; to others it does not exist.  One request a connection; a limited number of connections.
+ * board; to others it does not exist.  One request a connection; a limited number of connections,
+ * of all and of each user.
  */
 #ifndef FLAGMAN_AGENT_CONTROL_H
 #define FLAGMAN_AGENT_CONTROL_H
