@@ -106,7 +106,7 @@ static const struct confine_call calls[] = {
 	CONFINE_CALL(getuid32),
 	CONFINE_CALL(geteuid32),
 	CONFINE_CALL(sysinfo),
-	CONFINE_CALL_IF(prlimit64, SCMP_A2(SCMP_CMP_EQ, 0)), /* how many descriptors, for doctor */
+	CONFINE_CALL_EQ(prlimit64, 2, 0), /* how many descriptors, for doctor */
 	CONFINE_CALL(getrlimit),
 	CONFINE_CALL(ugetrlimit),
 };

@@ -99,9 +99,9 @@ int confine_files(const int *dirs, size_t n)
 /* To compute, to write a line into the log, to end.  Nothing here makes memory executable. */
 static const struct confine_call always[] = {
 	CONFINE_CALL(brk),
-	CONFINE_CALL_IF(mmap, SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0)),
-	CONFINE_CALL_IF(mmap2, SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0)),
-	CONFINE_CALL_IF(mprotect, SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0)),
+	CONFINE_CALL_WITHOUT(mmap, 2, PROT_EXEC),
+	CONFINE_CALL_WITHOUT(mmap2, 2, PROT_EXEC),
+	CONFINE_CALL_WITHOUT(mprotect, 2, PROT_EXEC),
 	CONFINE_CALL(mremap),
 	CONFINE_CALL(munmap),
 	CONFINE_CALL(madvise),
@@ -118,7 +118,7 @@ static const struct confine_call always[] = {
 	CONFINE_CALL(write),
 	CONFINE_CALL(writev),
 	CONFINE_CALL(pwritev2),
-	CONFINE_CALL_IF(sendto, SCMP_A4(SCMP_CMP_EQ, 0)), /* to whom it is connected */
+	CONFINE_CALL_EQ(sendto, 4, 0), /* to whom it is connected */
 	CONFINE_CALL(poll),
 	CONFINE_CALL(ppoll),
 	CONFINE_CALL(ppoll_time64),
@@ -161,8 +161,7 @@ static int add(scmp_filter_ctx filter, const struct confine_call *calls, size_t 
 
 int confine_calls(const struct confine_call *calls, size_t n)
 {
-	const struct confine_call abort_self =
-		CONFINE_CALL_IF(tgkill, SCMP_A0_32(SCMP_CMP_EQ, (uint32_t)getpid()));
+	const struct confine_call abort_self = CONFINE_CALL_EQ(tgkill, 0, (uint32_t)getpid());
 	scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ERRNO(EPERM));
 	int r;
 

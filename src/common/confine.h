@@ -18,6 +18,7 @@
 #include <seccomp.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 /* A system call that is allowed, if its argument is as it should be. */
 struct confine_call {
@@ -25,19 +26,17 @@ struct confine_call {
 	bool checked;
 	struct scmp_arg_cmp argument;
 };
-#define CONFINE_CALL(name) \
-	{ \
-		SCMP_SYS(name), false, \
-		{ \
-			0 \
-		} \
-	}
-#define CONFINE_CALL_IF(name, argument) \
-	{ \
-		SCMP_SYS(name), true, argument \
-	}
-/* One of several values of the same argument: write it once for each. */
-#define CONFINE_FCNTL(command) CONFINE_CALL_IF(fcntl, SCMP_A1_32(SCMP_CMP_EQ, command))
+/* clang-format off */
+#define CONFINE_CALL(name) {SCMP_SYS(name), false, {0, SCMP_CMP_EQ, 0, 0}}
+/* ARGUMENT, counted from 0, is VALUE; several such lines: is one of these. */
+#define CONFINE_CALL_EQ(name, argument, value) \
+	{SCMP_SYS(name), true, {(argument), SCMP_CMP_EQ, (uint32_t)(value), 0}}
+/* ARGUMENT has none of BITS. */
+#define CONFINE_CALL_WITHOUT(name, argument, bits) \
+	{SCMP_SYS(name), true, {(argument), SCMP_CMP_MASKED_EQ, (uint32_t)(bits), 0}}
+#define CONFINE_FCNTL(command) \
+	CONFINE_CALL_EQ(fcntl, 1, command), CONFINE_CALL_EQ(fcntl64, 1, command)
+/* clang-format on */
 
 /* No new privileges, no capabilities, no core, no dump, no new process.  0 or -errno. */
 int confine_self(void);

@@ -57,7 +57,7 @@ static const struct confine_call calls[] = {
 	CONFINE_CALL(lstat),
 	CONFINE_CALL(lstat64),
 	CONFINE_CALL(statx),
-	CONFINE_CALL_IF(ioctl, SCMP_A1_32(SCMP_CMP_EQ, FIONREAD)),
+	CONFINE_CALL_EQ(ioctl, 1, FIONREAD),
 	CONFINE_CALL(select),
 	CONFINE_CALL(_newselect),
 	CONFINE_CALL(pselect6),

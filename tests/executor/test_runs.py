@@ -198,7 +198,7 @@ def test_a_runner_that_dies(daemon, agent):
 
 
 def test_a_nursery_that_dies(daemon, agent):
-    nursery, = daemon.processes("flagman-nursery")
+    nursery, = wait_for(lambda: daemon.processes("flagman-nursery"), "it has its name")
     run = agent.start(HANG)
     wait_for(lambda: "here" in run.output(), "it runs")
     os.kill(nursery, signal.SIGKILL)
