@@ -5,6 +5,7 @@ Nothing is allowed here that a machine would not allow, and nothing is missing: 
 the audit log.
 """
 
+import json
 import re
 import shutil
 import subprocess
@@ -73,6 +74,10 @@ action-group:
     - name: Who
       command: /usr/bin/id
       user: alice
+    - name: Named
+      script: echo "asked by ${{FLAGMAN_USER:-nobody}}"
+      hold: 1s
+      start-limit-burst: 60
     - name: Script
       script: cat /proc/self/attr/current && exec sleep 5
     - name: Deploy
@@ -152,6 +157,7 @@ def machine(the_machine, tmp_path_factory):
             "/var/lib/flagman /run/flagman", timeout=200)
     burner = Burner(m).up()
     m.write("/etc/flagman/conf.d/all.yaml", CONFIGURATION.format(device=burner.device))
+    m.write("/etc/flagman/flagman.yaml", "samba-audit: journal\n")
     m.write("/etc/samba/smb.conf", "[global]\nserver role = standalone server\n"
             "disable spoolss = yes\nload printers = no\n\n" + SAMBA.read_text(encoding="utf-8"))
     m.check(f"printf '{PASSWORD}\\n{PASSWORD}\\n' | smbpasswd -s -a alice && "
@@ -189,6 +195,10 @@ def smb(machine, commands):
     return done.stdout + done.stderr
 
 
+def last_run(machine):
+    return json.loads(machine.check("flagman history --json"))[0]
+
+
 def run_of(machine, unit):
     return machine.check(f"systemctl show -P InvocationID {unit}")
 
@@ -220,6 +230,7 @@ def test_each_process_is_in_its_domain(machine):
     assert domains["flagman-agent"] == {"flagman_agent_t"}
     assert domains["flagman-watcher"] == {"flagman_watcher_t"}
     assert domains["flagman-runner"] == {"flagman_runner_t"}
+    assert domains["journalctl"] == {"flagman_follower_t"}
     name, text = result(machine, "Script")
     assert "Done" in name and "system_u:system_r:flagman_command_t:s0" in text
 
@@ -266,6 +277,18 @@ def test_presses_through_samba(machine):
     assert "NT_STATUS" not in smb(
         machine, f'cd Web; get "{flag}" /tmp/copy; cd Run; put /tmp/copy "{flag}"')
     machine.wait_for(lambda: run_of(machine, "probe") != before, "a copy in Run restarts it")
+
+
+def test_sambas_log_says_who_pressed(machine):
+    """Followed from some moment after the start on: so until it knows, and the command is told."""
+    def named():
+        flag = next(name for name in flags(machine) if name.startswith("Named"))
+        assert "NT_STATUS" not in smb(machine, f'cd Web; del "{flag}"')
+        text = result(machine, "Named")[1]
+        run = last_run(machine)
+        return "asked by alice" in text and (run["user"], run["address"], run["user-certainty"]) \
+            == ("alice", "127.0.0.1", "audit")
+    machine.wait_for(named, "the press has her name and address", 60)
 
 
 def test_a_payload_through_samba(machine):
@@ -333,6 +356,8 @@ def test_a_member_uses_the_command_line(machine):
     before = run_of(machine, "probe")
     machine.check("flagman run --wait Web/Restart", user="alice")
     assert run_of(machine, "probe") != before
+    run = last_run(machine)  # that uid has a name, says flagman-names
+    assert (run["user"], run["user-certainty"]) == ("alice", "peer")
     machine.check("echo mine >/tmp/mine.bin && flagman run --wait --payload /tmp/mine.bin Web/Sum",
                   user="alice")
     assert "Restart" in machine.check("flagman history | cat", user="alice")
