@@ -11,6 +11,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+import setools
 
 TOP = Path(__file__).resolve().parent.parent.parent
 DEVEL = Path("/usr/share/selinux/devel")
@@ -39,19 +40,21 @@ class Store:
 
     @classmethod
     def of_debian(cls, root):
+        """Empty as yet: install() gets MODULES as well."""
         (root / "var/lib/selinux/default").mkdir(parents=True)
         (root / "etc").mkdir()
         shutil.copytree("/etc/selinux", root / "etc/selinux", symlinks=True)
-        store = cls(root)
-        store.install(*sorted(MODULES.glob("*.pp.bz2")))
-        return store
+        return cls(root)
 
-    def copy(self, root, check=False):
+    def copy(self, root):
         shutil.copytree(self.root, root, symlinks=True)
-        if check:
-            with open(root / "etc/selinux/semanage.conf", "a", encoding="ascii") as conf:
-                conf.write("\nexpand-check=1\n")
         return Store(root)
+
+    def look_at_neverallow(self, on):
+        """Whether semodule does so when it links."""
+        conf = self.root / "etc/selinux/semanage.conf"
+        text = re.sub(r"(?m)^expand-check *=.*\n", "", conf.read_text(encoding="utf-8"))
+        conf.write_text(f"{text}\nexpand-check={int(on)}\n", encoding="utf-8")
 
     def try_to_install(self, *modules):
         """(exit status, what it said)"""
@@ -71,52 +74,44 @@ class Store:
 class Policy:
     """What is allowed in a linked policy, with the booleans as they are delivered.
 
-    sesearch takes a second for a question: each domain's rules are asked for once, and looked
-    through here.
+    All its rules are read once, in a few seconds, and looked through here.
     """
-
-    RULE = re.compile(r"allow (\S+) (\S+):(\S+) (?:\{ (.*) \}|(\S+));(?: \[ (.*) \]:(True|False))?")
 
     def __init__(self, path):
         self.path = path
-        self.on = set(re.findall(r"^\s*bool (\S+) true;", self._ask("seinfo", "-b", "-x"),
-                                 re.MULTILINE))
-        self.attributes = {
-            block.split(";")[0]: set(re.findall(r"^\t(\w+)$", block, re.MULTILINE))
-            for block in self._ask("seinfo", "-a", "-x").split("attribute ")[1:]}
-        self.rules = {}
+        policy = setools.SELinuxPolicy(str(path))
+        self.on = {str(b) for b in policy.bools() if b.state}
+        self.types = {str(t) for t in policy.types()}
+        self.permissive = {str(t) for t in policy.types() if t.ispermissive}
+        self.attributes = {str(a): {str(t) for t in a.expand()} for a in policy.typeattributes()}
+        self.rules = {}  # {source: [(target, class, permissions)]} that hold
+        for rule in policy.terules():
+            if rule.ruletype == setools.TERuletype.allow and self._holds(rule):
+                self.rules.setdefault(str(rule.source), []).append(
+                    (str(rule.target), str(rule.tclass), set(rule.perms)))
 
-    def _ask(self, program, *arguments):
-        status, text = run(program, *arguments, self.path)
-        assert status == 0, text
-        return text
-
-    def _holds(self, condition, branch):
-        """One that is put together is taken for true: it may be."""
-        if condition is None or re.search(r"[^\w]", condition):
+    def _holds(self, rule):
+        """A condition that is put together is taken for true: it may be."""
+        try:
+            condition = str(rule.conditional)
+        except setools.exception.RuleNotConditional:
             return True
-        return (condition in self.on) == (branch == "True")
+        if re.search(r"[^\w]", condition):
+            return True
+        return (condition in self.on) == rule.conditional_block
 
-    def _rules_of(self, source):
-        """[(source, target, class, permissions)] that hold."""
-        if source not in self.rules:
-            self.rules[source] = []
-            for line in self._ask("sesearch", "-A", "-s", source).splitlines():
-                rule = self.RULE.fullmatch(line.strip())
-                assert rule, f"sesearch said: {line}"
-                if self._holds(rule[6], rule[7]):
-                    self.rules[source].append(
-                        (rule[1], rule[2], rule[3], set((rule[4] or rule[5]).split())))
-            assert self.rules[source], f"there is no {source}"
-        return self.rules[source]
+    def _names_of(self, what):
+        assert what in self.types, f"there is no {what}"
+        return {what} | {name for name, types in self.attributes.items() if what in types}
 
     def allowed(self, source, permissions, target=None, classes=None):
         """{"source target:class permission"}; names of attributes stay names."""
-        names = {target} | {name for name, types in self.attributes.items() if target in types}
+        targets = None if target is None else self._names_of(target)
         wanted = set(permissions.split())
-        return {f"{rule_source} {rule_target}:{kind} {permission}"
-                for rule_source, rule_target, kind, allowed in self._rules_of(source)
-                if (target is None or rule_target in names)
+        return {f"{name} {rule_target}:{kind} {permission}"
+                for name in self._names_of(source)
+                for rule_target, kind, allowed in self.rules.get(name, ())
+                if (targets is None or rule_target in targets)
                 and (classes is None or kind in classes.split())
                 for permission in wanted & allowed}
 
@@ -126,14 +121,6 @@ class Policy:
     @property
     def contexts(self):
         return self.path.parent.parent / "contexts/files/file_contexts"
-
-    def permissive(self):
-        return set(self._ask("seinfo", "--permissive", "--flat").split())
-
-
-@pytest.fixture(scope="session")
-def base(tmp_path_factory):
-    return Store.of_debian(tmp_path_factory.mktemp("base") / "root")
 
 
 @pytest.fixture(scope="session")
@@ -145,37 +132,38 @@ def module(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def policy(base, module, tmp_path_factory):
-    store = base.copy(tmp_path_factory.mktemp("whole") / "root")
-    store.install(module)
+def linked(module, tmp_path_factory):
+    """(store, exit status, what was said): with our module, its neverallow rules looked at."""
+    store = Store.of_debian(tmp_path_factory.mktemp("linked") / "root")
+    store.look_at_neverallow(True)
+    return store, *store.try_to_install(*sorted(MODULES.glob("*.pp.bz2")), module)
+
+
+@pytest.fixture(scope="session")
+def store(linked):
+    store, status, text = linked
+    assert status == 0, text[-2000:]
+    return store
+
+
+@pytest.fixture(scope="session")
+def policy(store):
     return store.policy
 
 
 @pytest.fixture(scope="session")
-def with_rules(base, module, tmp_path_factory):
-    """with_rules(rules, check=False): a store with the module, and a module with those rules.
-
-    Returns the store, or with CHECK what installing it said: neverallow rules are then looked at.
-    """
-    def make(rules, check=False):
-        directory = tmp_path_factory.mktemp("leaks")
-        types, classes = set(), {}
-        for rule in rules:
-            source, target, kind, permissions = re.fullmatch(
-                r"allow (\w+) (\w+):(\w+) \{ (.*) \};", rule).groups()
-            types |= {source, target} - {"self"}
-            classes.setdefault(kind, set()).update(permissions.split())
-        requires = [f"type {name};" for name in sorted(types)] + [
-            f"class {kind} {{ {' '.join(sorted(p))} }};" for kind, p in sorted(classes.items())]
-        (directory / "leaks.te").write_text("\n".join(
-            ["policy_module(leaks, 1.0.0)", "gen_require(`", *requires, "')", *rules, ""]),
-            encoding="ascii")
-        leaks = compile_module(directory, "leaks")
-        store = base.copy(tmp_path_factory.mktemp("leaking") / "root", check)
-        if check:
-            return store.try_to_install(module, leaks)
-        store.install(module, leaks)
-        return store
+def with_rules(store, tmp_path_factory):
+    """with_rules(rules, check): a store that has those as well, and what installing them said."""
+    def make(rules, check):
+        directory = tmp_path_factory.mktemp("leaking")
+        leaks = directory / "leaks.cil"
+        leaks.write_text("".join(
+            "(allow {} {} ({} ({})))\n".format(*re.fullmatch(
+                r"allow (\w+) (\w+):(\w+) \{ (.*) \};", rule).groups())
+            for rule in rules), encoding="ascii")
+        leaking = store.copy(directory / "root")
+        leaking.look_at_neverallow(check)
+        return leaking, *leaking.try_to_install(leaks)
     return make
 
 
