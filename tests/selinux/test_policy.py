@@ -15,7 +15,8 @@ DOMAINS = (EXECUTOR, AGENT, WATCHER, RUNNER, COMMAND, DISC, CLI, NAMES, FOLLOWER
 
 STATE = ("flagman_var_lib_t", "flagman_claim_t", "flagman_agent_var_lib_t")
 PROGRAMS = tuple(f"flagman_{part}exec_t"
-                 for part in ("", "agent_", "watcher_", "names_", "runner_", "command_", "disc_", "cli_"))
+                 for part in ("", "agent_", "watcher_", "names_", "runner_", "command_", "disc_",
+                              "cli_"))
 FILES = "file dir lnk_file fifo_file"
 CHANGE = ("write append create unlink rename setattr link add_name remove_name rmdir reparent "
           "relabelfrom relabelto")
