@@ -30,7 +30,7 @@ struct row {
 	bool reappeared; /* `replaced` is the name under which it was pressed, not its own */
 	bool called_off; /* so was its run, which had not begun */
 	bool mass;       /* flags of other objects went at once with it */
-	bool payload;    /* FOUND_TAKEN: .flagman/<token> is no flag */
+	bool payload;    /* FOUND_TAKEN: staging/<token> is no flag */
 	bool present;    /* on its board, though it may be FOUND_TAKEN as well: a copy in Run */
 	uint8_t state;
 	uint8_t found;

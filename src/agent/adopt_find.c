@@ -168,7 +168,7 @@ static void find_staged(struct agent *a, struct board *b)
 		snprintf(name, sizeof(name), "flag-%s", token_hex(&rows[i].token, hex));
 		if (file_info_at(staging, name, &info) == 0)
 			rows[i].found = FOUND_STAGED;
-		else if (staging >= 0 && file_info_at(staging, hex, &info) == 0) {
+		else if (board_has_taken(board_base(a, b), &rows[i].token, &info)) {
 			const struct view_action *action = &a->view->actions[v->first_action + i];
 			rows[i].found = FOUND_TAKEN;
 			/* one that failed is tried again under the token of the flag pressed */

@@ -23,11 +23,9 @@
 
 static bool is_taken(struct agent *a, struct board *b, const struct token *t)
 {
-	char hex[TOKEN_HEX + 1];
 	struct file_info info;
-	int staging = board_base(a, b)->staging_fd;
 
-	return staging >= 0 && file_info_at(staging, token_hex(t, hex), &info) == 0;
+	return board_has_taken(board_base(a, b), t, &info);
 }
 
 /* The flag that was taken for a press: not a payload, which stays. */

@@ -2,7 +2,7 @@
 /*
  * The agent's world: bases, boards, flags, and what is going on with them.
  *
- *	base    a directory.path, with its staging <path>/.flagman
+ *	base    a directory.path, with its staging <path>/.flagman/staging
  *	board   one object of one group: <path>/<object>/, with Run, drop folders, Status.txt
  *	flag    one action's button on its board
  *	live    what a flag has only while it is not plainly ready: run, timers, descriptors, notes
@@ -36,7 +36,7 @@
 #include <systemd/sd-event.h>
 
 #define FLAG_NAME_MAX 256
-#define STAGING       ".flagman"
+#define STAGING       EXEC_CUSTODY "/" EXEC_STAGING
 #define COPY_PREFIX   "copy-" /* there: of a copy that was taken from Run, and its token */
 
 struct agent;

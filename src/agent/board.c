@@ -88,6 +88,25 @@ void board_base_close(struct base *base)
 	base->fd = base->staging_fd = -1;
 }
 
+int board_open_staging(int base)
+{
+	_cleanup_close_ int custody = board_open_folder(base, EXEC_CUSTODY);
+
+	return custody < 0 ? custody : board_open_folder(custody, EXEC_STAGING);
+}
+
+/* In custody first: there it is only until its run is over. */
+bool board_has_taken(const struct base *base, const struct token *t, struct file_info *ret)
+{
+	char hex[TOKEN_HEX + 1], name[sizeof(EXEC_CUSTODY "/") + TOKEN_HEX];
+
+	if (base->staging_fd < 0)
+		return false;
+	snprintf(name, sizeof(name), EXEC_CUSTODY "/%s", token_hex(t, hex));
+	return file_info_at(base->fd, name, ret) == 0 ||
+	       file_info_at(base->staging_fd, hex, ret) == 0;
+}
+
 void board_base_open(struct agent *a, struct base *base, const char *path)
 {
 	char real[PATH_MAX];
@@ -103,7 +122,7 @@ void board_base_open(struct agent *a, struct base *base, const char *path)
 		log_error("%s: %s", path, strerror(errno));
 		return;
 	}
-	_cleanup_close_ int staging = board_open_folder(fd, STAGING);
+	_cleanup_close_ int staging = board_open_staging(fd);
 	if (staging == -EACCES && base->within)
 		walls_outgrown(a, base);
 	base->within |= staging != -EACCES;

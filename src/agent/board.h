@@ -18,6 +18,10 @@
 int board_open(struct agent *a, struct board *b);
 /* A folder of it, or -errno. */
 int board_open_folder(int dirfd, const char *name);
+int board_open_staging(int base);
+/* Does a payload or a flag lie there under that token: in staging, or in custody, where the payload
+ * of a run is that goes on? */
+bool board_has_taken(const struct base *base, const struct token *t, struct file_info *ret);
 /* Its path; BUF has PATH_MAX bytes. */
 const char *board_path(const struct agent *a, const struct board *b, char *buf, size_t size);
 struct board *board_of_object(struct agent *a, struct board *b); /* the first one of its object */

@@ -159,7 +159,7 @@ static void reopen_base(struct agent *a, struct base *base)
 			return;
 		log_info("%s: is back", path);
 	} else {
-		staging = board_open_folder(base->fd, STAGING);
+		staging = board_open_staging(base->fd);
 		if (staging < 0) /* gone again */
 			return;
 		close_fd(base->staging_fd);

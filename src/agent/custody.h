@@ -5,11 +5,12 @@
  * A payload stays where it is until it has been closed and quiet for `settle`.  Then, in this
  *order:
  *	1. it is a regular file with one link, seen through O_NOFOLLOW
- *	2. its name is written down, and it is renamed to .flagman/<token>
+ *	2. its name is written down, and it is renamed to staging/<token>
  *	3. it is still the same file, with one link
  *	4. the executor gives it to flagman's user, 0400
  *	5. a read lease proves that nobody writes; until then it is shown as Receiving
  *	6. it is hashed, and the run is asked for
+ * While it runs the executor has it in custody, where we can't write (executor/custody.h).
  * One payload of an action is in custody at a time; others wait in their folder, oldest first.
  * Nothing of the user's is deleted on failure: it is kept for another press, then returned.
  */

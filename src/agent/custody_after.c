@@ -168,11 +168,10 @@ void custody_again(struct agent *a, struct live *l, struct run *run)
 static struct dropping *resume(struct agent *a, struct flag *f, const struct run *run)
 {
 	struct dropping *d = custody_drop_of(a, f);
-	char hex[TOKEN_HEX + 1];
 	struct file_info info;
 
 	if (!d || d->name || !run->payload ||
-		file_info_at(drop_staging(d), token_hex(&run->token, hex), &info) < 0)
+		!board_has_taken(board_base(a, flag_board(a, f)), &run->token, &info))
 		return NULL;
 	d->token = run->token;
 	d->name = strdup(run->payload);

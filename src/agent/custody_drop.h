@@ -28,7 +28,7 @@ struct dropping {
 	uint32_t flag;
 	enum stage stage;
 	struct run run;     /* until it is handed to the flag's live part */
-	struct token token; /* where it lies: .flagman/<token> */
+	struct token token; /* where it lies: staging/<token> */
 	char *name;         /* as dropped */
 	int fd, in_fd;
 	uint64_t cookie, size, offset;

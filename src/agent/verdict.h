@@ -13,7 +13,7 @@
 
 enum found {
 	FOUND_PRESENT,  /* on its board, the row matches */
-	FOUND_TAKEN,    /* in Run, or in .flagman/<token> */
+	FOUND_TAKEN,    /* in Run, or in staging/<token> */
 	FOUND_STAGED,   /* in staging: it was never shown, or it is hidden */
 	FOUND_ABSENT,   /* a row, and no file */
 	FOUND_REPLACED, /* another file stands under its name: an editor saved it */

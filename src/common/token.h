@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Tokens: 128 random bits that make a press countable.  Each flag has one; a press spends it; the
- * name of the claim (<state>/runs/<token>) and of what was taken (<path>/.flagman/<token>) is its
- * 32 lower-case hex digits.
+ * name of the claim (<state>/runs/<token>) and of what was taken (<path>/.flagman/staging/<token>)
+ * is its 32 lower-case hex digits.
  */
 #ifndef FLAGMAN_TOKEN_H
 #define FLAGMAN_TOKEN_H

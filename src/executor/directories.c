@@ -10,6 +10,7 @@
 #include "executor/mark.h"
 #include "executor/ntacl.h"
 #include "executor/refusals.h"
+#include "wire/exec.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -19,8 +20,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define STAGING      ".flagman"
-#define STAGING_MODE 0711 /* payloads in it are opened by their commands, by unguessable names */
+#define CUSTODY_MODE 0711 /* payloads in it are opened by their commands, by unguessable names */
+#define STAGING_MODE 0700
 #define OPEN_FLAGS   (O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
 
 struct work {
@@ -260,28 +261,34 @@ static int check_base(struct work *w, struct base_state *b, int fd, const char *
 	return 0;
 }
 
-static int open_staging(struct work *w, const char **why)
+/* One of our own, which is made where it is. */
+static int open_own(struct work *w, int parent, const char *name, const struct wanted *want)
 {
-	const struct wanted want = {w->id->uid, w->id->gid, STAGING_MODE};
 	_cleanup_close_ int fd = -1;
+	const char *why;
 	int r;
 
-	if (mkdirat(w->base_fd, STAGING, 0700) < 0 && errno != EEXIST) {
-		*why = "no " STAGING " can be made in it";
+	if (mkdirat(parent, name, 0700) < 0 && errno != EEXIST)
 		return -errno;
-	}
-	fd = openat(w->base_fd, STAGING, OPEN_FLAGS);
-	if (fd < 0) {
-		*why = "its " STAGING " is no directory";
+	fd = openat(parent, name, OPEN_FLAGS);
+	if (fd < 0)
 		return -errno;
-	}
-	r = adopt(w, fd, w->g->bases[w->base].dev, &want, why);
-	if (r < 0) {
-		*why = "its " STAGING " can't be used";
-		return r;
-	}
-	w->staging = steal_fd(&fd);
-	return 0;
+	r = adopt(w, fd, w->g->bases[w->base].dev, want, &why);
+	return r < 0 ? r : steal_fd(&fd);
+}
+
+static int open_staging(struct work *w, const char **why)
+{
+	const struct wanted custody = {geteuid(), getegid(), CUSTODY_MODE};
+	const struct wanted staging = {w->id->uid, w->id->gid, STAGING_MODE};
+	_cleanup_close_ int fd = open_own(w, w->base_fd, EXEC_CUSTODY, &custody);
+
+	*why = "its " EXEC_CUSTODY " can't be used";
+	if (fd < 0)
+		return fd;
+	w->staging = open_own(w, fd, EXEC_STAGING, &staging);
+	*why = "its " EXEC_CUSTODY "/" EXEC_STAGING " can't be used";
+	return w->staging < 0 ? w->staging : 0;
 }
 
 static int open_base(struct work *w, uint32_t index)

@@ -72,6 +72,15 @@ void chores_remove_claim(struct executor *x, const struct token *token);
 struct exec_start;
 void start_run(struct executor *x, const struct exec_start *request);
 
+/* payloads.c: payloads that leave custody. */
+/* That of run TOKEN, from the base at PATH; what can't be is logged, and waits for
+ * payloads_tidy(). */
+void payload_return(struct executor *x, const char *path, const struct token *token);
+/* If it has one: before the agent hears of its end. */
+void payload_return_of(struct executor *x, const struct run *run);
+/* What lies in custody without a run: a kill or an unmounted share has left it. */
+void payloads_tidy(struct executor *x, const struct base_state *b);
+
 /* requests.c: one message of the agent. */
 struct wire_header;
 void handle_request(struct executor *x, const struct wire_header *m, int *fds, size_t n_fds);

@@ -25,7 +25,7 @@ struct order {
 	const struct group *group;
 	const struct action *action;
 	uint32_t board;
-	const char *base; /* group.real: a payload is in <base>/.flagman/<token> */
+	const char *base; /* group.real: its payload is in <base>/.flagman/<token> */
 };
 
 /* G is the request's generation, or NULL when there is none of that number.  START_OK fills *RET;

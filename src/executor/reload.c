@@ -206,6 +206,8 @@ static int enter(struct executor *x, struct config *c, bool by_hand)
 		return -ENOMEM;
 	x->reload.last++;
 	directories_prepare(x->places.state, &x->id, g, by_hand);
+	for (uint32_t i = 0; i < g->n_bases; i++)
+		payloads_tidy(x, &g->bases[i]);
 	g->older = x->generations;
 	if (g->older)
 		g->older->replaced = now_monotonic();

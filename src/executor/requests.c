@@ -123,6 +123,7 @@ static void on_mend(struct executor *x, const struct exec_board *m)
 		return;
 	}
 	directories_mend(x->places.state, &x->id, g, m->board);
+	payloads_tidy(x, base);
 	error = base->error ? base->error : g->boards[m->board].error; /* it is in the log */
 	if (error) {
 		a.error = EIO;
@@ -236,5 +237,6 @@ void tell_ended(const struct run *run, const struct run_end *end, void *executor
 	struct executor *x = executor;
 	struct exec_ended m = {.header.type = EXEC_ENDED, .token = run->token, .end = *end};
 
+	payload_return_of(x, run);
 	agent_send(x, &m, sizeof(m), NULL, 0);
 }

@@ -41,6 +41,7 @@ static void run_free(struct run *r)
 	sd_event_source_disable_unref(r->alive);
 	sd_event_source_disable_unref(r->timer);
 	claim_close_fds(&r->fds);
+	free(r->payload);
 	*r->link = r->next;
 	if (r->next)
 		r->next->link = r->link;
@@ -314,7 +315,7 @@ bool runs_adopt(struct runs *rs, const struct token *token)
 	r = runs_add(rs, token, &plan, &fds);
 	if (!r)
 		return true;
-	r->plan_written = true;
+	r->plan_written = r->adopted = true;
 	stop = claim_read_stop(file);
 	if (stop != STOP_NONE)
 		begin_to_stop(r, stop); /* it was being stopped: the grace begins anew */

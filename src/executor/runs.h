@@ -21,6 +21,8 @@ struct run {
 	struct claim_plan plan;
 	struct claim_fds fds; /* only alive is kept open */
 	bool plan_written;
+	bool adopted;  /* from an earlier flagmand: whether it has a payload is not known */
+	char *payload; /* the base in whose custody its payload is, or NULL */
 	enum stop_reason stop;
 	bool asked;       /* SIGTERM has reached something */
 	bool killed;      /* SIGKILL was sent: the next timer sends it again */

@@ -71,7 +71,8 @@ static void set_run(struct environment *e, const struct order *o, const char *no
 		environment_set(e, "NOTIFY_SOCKET", notify);
 	if (rq->payload) {
 		_cleanup_free_ char *path = NULL;
-		if (asprintf(&path, "%s/.flagman/%s", o->base, token_hex(&rq->token, hex)) < 0) {
+		if (asprintf(&path, "%s/" EXEC_CUSTODY "/%s", o->base, token_hex(&rq->token, hex)) <
+			0) {
 			path = NULL;
 			e->error = -ENOMEM;
 			return;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * EXEC_START, from request to answer.  The order is the design's: decide; look at the payload;
- * claim; give the payload; start; answer.  Whatever fails before the claim leaves nothing behind;
- * whatever fails after it is the run's end.
+ * EXEC_START, from request to answer.  The order is the design's: decide; take the payload into
+ * custody and give it to the command's user; claim; start; answer.  Whatever fails before the claim
+ * leaves nothing behind; whatever fails after it is the run's end.
  *
  * This is what a press waits for: no file is read here (but an environment-file, where one is
  * configured), no name looked up, nothing logged before the command runs.
@@ -33,7 +33,7 @@ struct start {
 	struct order order;
 	struct ready ready;
 	struct specified specified;
-	int payload; /* or -1 */
+	const struct base_state *payload; /* in whose custody it is, or NULL */
 	struct exec_started answer;
 };
 
@@ -81,18 +81,29 @@ static enum start_result check_rate(struct executor *x, struct start *s)
 	return r < 0 ? fail(s, r, "can't count its starts") : START_OK;
 }
 
-static enum start_result look_at_payload(struct executor *x, struct start *s)
+static const struct base_state *base_of(struct executor *x, const struct start *s)
 {
 	const struct generation *g = generation_find(x->generations, s->request->generation);
+
+	return &g->bases[g->boards[s->order.board].base];
+}
+
+/* Last before the claim, so that little can fail while it is there. */
+static enum start_result take_payload(struct executor *x, struct start *s)
+{
+	const struct spec *spec = &s->specified.spec;
+	const struct base_state *b = base_of(x, s);
 	const char *why = NULL;
+	int r;
 
 	if (!s->request->payload)
 		return START_OK;
-	s->payload = custody_open(
-		&g->bases[g->boards[s->order.board].base], &s->request->token, x->id.uid, &why);
-	if (s->payload >= 0)
+	r = custody_enter(b, &s->request->token, &x->id, spec->uid, spec->gid, &why);
+	if (r == 0) {
+		s->payload = b;
 		return START_OK;
-	s->answer.error = -s->payload;
+	}
+	s->answer.error = -r;
 	snprintf(s->answer.why, sizeof(s->answer.why), "the payload %s", why);
 	return START_REFUSED;
 }
@@ -123,15 +134,13 @@ static bool is_full(const struct statvfs *v)
 
 /* What was prepared could be claimed all the same.  But neither output nor history would be kept,
  * or nobody would see on the share what runs. */
-static bool has_room(const struct executor *x, const struct start *s)
+static bool has_room(struct executor *x, const struct start *s)
 {
-	const struct generation *g = generation_find(x->generations, s->request->generation);
-	const struct base_state *base = &g->bases[g->boards[s->order.board].base];
 	struct statvfs v;
 
 	if (fstatvfs(x->places.claims.runs, &v) == 0 && is_full(&v))
 		return false;
-	return statvfs(base->path, &v) < 0 || !is_full(&v);
+	return statvfs(base_of(x, s)->path, &v) < 0 || !is_full(&v);
 }
 
 static enum start_result claim(struct executor *x, struct start *s)
@@ -154,20 +163,16 @@ static enum start_result claim(struct executor *x, struct start *s)
 	return START_OK;
 }
 
-/* What only its user may use: the notification socket and the payload.  A payload that can't be
- * given is a run that finds none: the claim is made, so it must not fail silently. */
+/* What only its user may use: the notification socket. */
 static void give(struct executor *x, struct start *s)
 {
 	const struct spec *spec = &s->specified.spec;
-	const char *why = NULL;
 
 	if (*s->ready.notify && spec->uid != s->ready.notify_uid &&
 		fchownat(x->places.notify, s->ready.id, spec->uid, (gid_t)-1, AT_SYMLINK_NOFOLLOW) <
 			0)
 		log_error("can't give the notification socket away: %s", strerror(errno));
 	x->pool.last_uid = spec->uid;
-	if (s->payload >= 0 && custody_give(s->payload, spec->uid, spec->gid, &why) < 0)
-		log_error("run %llu: the payload %s", (unsigned long long)s->request->run, why);
 }
 
 static enum start_result launch(struct start *s, const struct buf *spec)
@@ -193,6 +198,7 @@ static void answer(struct executor *x, struct start *s, enum start_result result
 static void enter(struct executor *x, struct start *s)
 {
 	const struct how *how = s->order.action->how;
+	struct run *run;
 	struct claim_plan plan = {
 		.version = CLAIM_VERSION,
 		.token = s->request->token,
@@ -206,7 +212,11 @@ static void enter(struct executor *x, struct start *s)
 	snprintf(plan.id, sizeof(plan.id), "%s", s->ready.id);
 	snprintf(plan.boot, sizeof(plan.boot), "%s", boot_id());
 	memcpy(plan.success, how->success, sizeof(plan.success));
-	(void)runs_add(&x->runs, &s->request->token, &plan, &s->ready.fds);
+	run = runs_add(&x->runs, &s->request->token, &plan, &s->ready.fds);
+	if (run && s->payload) {
+		run->payload = strdup(s->payload->path);
+		run->adopted = !run->payload; /* then it is looked for */
+	}
 	ready_close(&s->ready);
 	x->plans = true;
 	x->pool_failed = false;
@@ -217,9 +227,12 @@ static void enter(struct executor *x, struct start *s)
 		trigger_word((enum trigger)s->request->trigger));
 }
 
-/* Before the claim: the ready runner goes back, or away if the claim could not be made. */
+/* Before the claim: the payload goes back, and the ready runner, or away if the claim could not be
+ * made. */
 static void put_back(struct executor *x, struct start *s)
 {
+	if (s->payload)
+		payload_return(x, s->payload->path, &s->request->token);
 	if (*s->ready.id && x->pool.n < POOL_MAX)
 		x->pool.ready[x->pool.n++] = s->ready;
 	else if (*s->ready.id)
@@ -232,6 +245,8 @@ static void abandon(struct executor *x, struct start *s)
 	const struct run run = {.token = s->request->token, .plan.run = s->request->run};
 	const struct run_end end = {.kind = END_INTERRUPTED};
 
+	if (s->payload)
+		payload_return(x, s->payload->path, &s->request->token);
 	tell_ended(&run, &end, x);
 	ready_tidy(&x->pool, s->ready.id);
 	ready_close(&s->ready);
@@ -246,16 +261,15 @@ void start_run(struct executor *x, const struct exec_start *request)
 		.request = request,
 		.ready = {.socket = -1, .fds = CLAIM_FDS_NONE},
 		.specified = {.extra = -1},
-		.payload = -1,
 	};
 	enum start_result r = decide(x, &s);
 
 	if (r == START_OK)
 		r = check_rate(x, &s);
 	if (r == START_OK)
-		r = look_at_payload(x, &s);
-	if (r == START_OK)
 		r = prepare(x, &s);
+	if (r == START_OK)
+		r = take_payload(x, &s);
 	if (r == START_OK)
 		r = claim(x, &s);
 	if (r != START_OK) {
@@ -275,6 +289,5 @@ void start_run(struct executor *x, const struct exec_start *request)
 		else
 			abandon(x, &s);
 	}
-	close_fd(s.payload);
 	specified_done(&s.specified);
 }

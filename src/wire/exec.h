@@ -3,7 +3,7 @@
  * What the agent and the executor say to each other.
  *
  * The weak side sends an identity, the strong side looks it up: an action is (generation, id), a
- * run is a token, a payload is the token below .flagman of the board's base.  The executor keeps
+ * run is a token, a payload is the token in staging of the board's base.  The executor keeps
  * the tables of older generations until the agent says EXEC_ADOPTED; an id of a generation that it
  * no longer has is refused (EXEC_STARTED with START_STALE), never guessed.
  *
@@ -31,12 +31,12 @@ enum exec_type {
 	EXEC_CANCEL,      /* struct exec_token: TERM, stop-grace, KILL */
 	EXEC_SPENT,       /* struct exec_spent: durably noted; the claims may be removed */
 	EXEC_OWN,         /* struct exec_own + 1 fd: set owner and mode from the configuration */
-	EXEC_TAKE,  /* struct exec_payload: give <base>/.flagman/<token> to flagman's user, 0400 */
-	EXEC_MEND,  /* struct exec_board: its directories are missing or wrong */
-	EXEC_WATCH, /* struct exec_watch + 2 fds: list, pipe; start a watcher */
-	EXEC_UNWATCH, /* struct exec_watch: end all watchers but this one */
-	EXEC_RELOAD,  /* struct exec_reload: read the configuration again */
-	EXEC_NAME,    /* struct exec_name: whose uid is it? */
+	EXEC_TAKE,        /* struct exec_payload: give staging/<token> to flagman's user, 0400 */
+	EXEC_MEND,        /* struct exec_board: its directories are missing or wrong */
+	EXEC_WATCH,       /* struct exec_watch + 2 fds: list, pipe; start a watcher */
+	EXEC_UNWATCH,     /* struct exec_watch: end all watchers but this one */
+	EXEC_RELOAD,      /* struct exec_reload: read the configuration again */
+	EXEC_NAME,        /* struct exec_name: whose uid is it? */
 	/* executor to agent */
 	EXEC_CONFIG = 32, /* struct exec_config + 1 fd: the view */
 	EXEC_CLAIM,      /* struct exec_claim + 0 to 2 fds: at start, one for each claim there is */
@@ -54,6 +54,10 @@ enum exec_type {
 	EXEC_TYPE_MAX_,
 };
 
+/* In each base: custody, which only the executor writes to, and in it staging, the agent's. */
+#define EXEC_CUSTODY ".flagman"
+#define EXEC_STAGING "staging"
+
 /* In the agent's directory, made by it for `verify`: what was burned, a line each (disc/records.h).
  */
 #define EXEC_DISCS "discs"
@@ -70,7 +74,7 @@ struct exec_start {
 	uint32_t trigger; /* enum trigger */
 	struct token token;
 	uint64_t run;    /* number for people: FLAGMAN_RUN */
-	uint8_t payload; /* there is one at .flagman/<token> */
+	uint8_t payload; /* there is one at staging/<token>: it is in custody while it runs */
 	uint8_t sync;    /* sync the claim before the start (missed: run) */
 	uint8_t pad[6];
 	char user[EXEC_USER_MAX];            /* FLAGMAN_USER; "" when unknown */

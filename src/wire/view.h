@@ -40,7 +40,7 @@ struct view_header {
 	uint32_t pad;
 };
 
-/* directory.path: one for all boards that share it.  Staging is <path>/.flagman. */
+/* directory.path: one for all boards that share it.  Staging is <path>/.flagman/staging. */
 struct view_base {
 	uint32_t path;  /* string */
 	uint32_t error; /* string: why it can't be used now, or 0 */

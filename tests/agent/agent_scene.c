@@ -32,8 +32,8 @@ static const char *path(const struct scene *s, const char *name)
 
 static void make_directories(const struct scene *s)
 {
-	static const char *const names[] = {
-		"state", "share", "share/.flagman", "share/Box", "share/Box/Run"};
+	static const char *const names[] = {"state", "share", "share/.flagman",
+		"share/.flagman/staging", "share/Box", "share/Box/Run"};
 
 	for (size_t i = 0; i < N_OF(names); i++)
 		assert_return_code(mkdir(path(s, names[i]), 0755), errno);

@@ -33,7 +33,7 @@ def own(daemon, agent, path, flags=os.O_RDWR, board=0, generation=None):
 
 
 def new_file(daemon, people, text="text", name="new", mode=0o600):
-    path = daemon.share / ".flagman" / name
+    path = daemon.share / ".flagman" / "staging" / name
     path.write_text(text)
     os.chown(path, people.uid("agent"), os.getegid() if not people.root else 0)
     path.chmod(mode)
@@ -78,7 +78,7 @@ def test_what_is_not_the_agents_new_file(daemon, agent, people):
     assert own(daemon, agent, path).error == errno.EPERM
     os.chown(path, people.uid("agent"), 0)
     assert own(daemon, agent, daemon.share, os.O_RDONLY).error == errno.EINVAL
-    fifo = daemon.share / ".flagman" / "fifo"
+    fifo = daemon.share / ".flagman" / "staging" / "fifo"
     os.mkfifo(fifo)
     os.chown(fifo, people.uid("agent"), 0)
     assert own(daemon, agent, fifo).error == errno.EINVAL
@@ -98,7 +98,7 @@ def test_what_is_not_the_agents_new_file(daemon, agent, people):
 def put(daemon, people, text="image", mode=0o666, owner="alice"):
     """A payload as it was taken: under its token, still its dropper's."""
     token = wire.new_token()
-    path = daemon.share / ".flagman" / wire.hex_of(token)
+    path = daemon.share / ".flagman" / "staging" / wire.hex_of(token)
     path.write_text(text)
     if people.root:
         os.chown(path, people.uid(owner), people.gid)
@@ -158,9 +158,9 @@ def test_what_is_never_taken(daemon, agent, people):
 @pytest.mark.root
 def test_staging_that_is_a_symlink(daemon, agent, people):
     token, path = put(daemon, people)
-    path.rename(daemon.share / ".flagman" / "aside")
-    os.rename(daemon.share / ".flagman", daemon.share / "real")
+    path.rename(daemon.share / ".flagman" / "staging" / "aside")
+    os.rename(daemon.share / ".flagman" / "staging", daemon.share / "real")
     os.rename(daemon.share / "real" / "aside", daemon.share / "real" / path.name)
-    os.symlink(daemon.share / "real", daemon.share / ".flagman")
+    os.symlink(daemon.share / "real", daemon.share / ".flagman" / "staging")
     assert take(agent, token).error in (errno.ENOTDIR, errno.ELOOP)
     assert (daemon.share / "real" / path.name).stat().st_uid == people.uid("alice")

@@ -3,6 +3,7 @@
 
 import errno
 import os
+import shutil
 import stat
 
 import pytest
@@ -39,10 +40,12 @@ def test_all_is_made(daemon, people):
         assert path.stat().st_gid == people.gid
         assert path.stat().st_uid == (0 if people.root else os.geteuid())
     assert mode(daemon.share / ".flagman") == 0o711
-    assert (daemon.share / ".flagman").stat().st_uid == people.uid("agent")
+    assert (daemon.share / ".flagman").stat().st_uid == os.geteuid()
+    assert mode(daemon.share / ".flagman" / "staging") == 0o700
+    assert (daemon.share / ".flagman" / "staging").stat().st_uid == people.uid("agent")
     assert mode(daemon.share) == 0o755
     assert sorted(os.listdir(box)) == ["In", "Run"]
-    assert os.listdir(daemon.share / ".flagman") == []
+    assert os.listdir(daemon.share / ".flagman" / "staging") == []
 
 
 def test_a_path_that_exists_is_never_touched(daemon):
@@ -150,7 +153,7 @@ def test_a_payload_is_not_found_through_a_symlink(daemon):
     daemon.board("Box", DROP)
     agent = daemon.begin()
     token = wire.new_token()
-    payload = daemon.share / ".flagman" / wire.hex_of(token)
+    payload = daemon.share / ".flagman" / "staging" / wire.hex_of(token)
     payload.write_text("x")
     moved = daemon.root / "moved"
     daemon.share.rename(moved)
@@ -158,22 +161,23 @@ def test_a_payload_is_not_found_through_a_symlink(daemon):
     agent.send(wire.TAKE, wire.Payload(generation=agent.generation, cookie=7, board=0,
                                        token=token))
     assert agent.expect(wire.TAKEN)[0].error == errno.ENOTDIR
-    assert mode(moved / ".flagman" / payload.name) != 0o400
+    assert mode(moved / ".flagman" / "staging" / payload.name) != 0o400
 
 
 @pytest.mark.parametrize("what", ["nothing", "file", "symlink", "full", "empty", "mode", "owner"])
-def test_staging_is_mended(daemon, people, what):
+@pytest.mark.parametrize("which", [".flagman", ".flagman/staging"])
+def test_staging_and_custody_are_mended(daemon, people, which, what):
     daemon.board("Box", ONE)
     agent = daemon.begin()
-    staging, elsewhere = daemon.share / ".flagman", daemon.root / "elsewhere"
+    staging, elsewhere = daemon.share / which, daemon.root / "elsewhere"
     elsewhere.mkdir(mode=0o700)
     if what == "mode":
         staging.chmod(0o777)
     elif what == "owner":
         if people.root:
-            os.chown(staging, 0, 0)
+            os.chown(staging, people.uid("alice"), 0)
     else:
-        staging.rmdir()
+        shutil.rmtree(staging)
     if what == "file":
         staging.write_text("x")
     elif what == "symlink":
@@ -189,8 +193,10 @@ def test_staging_is_mended(daemon, people, what):
         staging.rename(elsewhere / "away")
         answer = mend(agent)
     assert answer.error == 0
-    assert mode(staging) == 0o711
-    assert staging.stat().st_uid == people.uid("agent")
+    custody = daemon.share / ".flagman"
+    assert (mode(custody), mode(custody / "staging")) == (0o711, 0o700)
+    assert custody.stat().st_uid == os.geteuid()
+    assert (custody / "staging").stat().st_uid == people.uid("agent")
 
 
 def test_what_flagman_made_is_mended(daemon):

@@ -107,7 +107,7 @@ def test_files_of_others_are_not_given_away(world, agent, path, flags):
 @pytest.mark.root
 def test_objects_of_its_own_are_no_flags(daemon, world, agent, people):
     """Memory, sockets, pipes, directories, symlinks of the agent's user: none is touched."""
-    staging = daemon.share / ".flagman"
+    staging = daemon.share / ".flagman" / "staging"
     (staging / "directory").mkdir()
     (staging / "link").symlink_to(world.outside / "open")
     os.mkfifo(staging / "fifo")
@@ -144,7 +144,7 @@ def take(agent, token):
 def test_what_is_no_payload(daemon, world, agent, kind):
     """Neither taken, nor given to a command: what it stands for stays as it is."""
     token = wire.new_token()
-    path = daemon.share / ".flagman" / wire.hex_of(token)
+    path = daemon.share / ".flagman" / "staging" / wire.hex_of(token)
     if kind == "link":
         (world.outside / "linked").write_text("of somebody else\n")
         os.link(world.outside / "linked", path)
@@ -166,7 +166,7 @@ def test_a_payload_in_use_is_not_taken_back(daemon, world, agent, people):
     """Or it would change under its command's eyes."""
     del world
     token = wire.new_token()
-    path = daemon.share / ".flagman" / wire.hex_of(token)
+    path = daemon.share / ".flagman" / "staging" / wire.hex_of(token)
     path.write_text("content")
     agents(path, people)
     os.mkfifo(daemon.root / "go")
@@ -174,7 +174,8 @@ def test_a_payload_in_use_is_not_taken_back(daemon, world, agent, people):
     run = agent.running(TAKE, token=token, trigger=wire.DROP, payload=1, payload_name=b"x")
     wait_for(lambda: run.output() == "content", "it reads it")
     assert take(agent, token) == errno.EBUSY
-    assert path.stat().st_uid == people.uid("runner")
+    assert not path.exists()
+    assert (daemon.share / ".flagman" / path.name).stat().st_uid == people.uid("runner")
     (daemon.root / "go").write_text("go\n")
     assert run.ended().code == 0
     assert take(agent, token) == 0
@@ -219,7 +220,7 @@ while True:
 @pytest.mark.root
 def test_directories_that_change_while_they_are_made(daemon, world, agent, people):
     """The agent owns staging, and swaps what is made there for something that it has moved in."""
-    staging, board = daemon.share / ".flagman", daemon.share / "Box"
+    staging, board = daemon.share / ".flagman" / "staging", daemon.share / "Box"
     victim = staging / "victim"
     victim.mkdir()
     (victim / "file").write_text("of somebody else\n")
@@ -316,7 +317,7 @@ def test_names_with_teeth_from_the_agent(daemon, agent, people):
                      (b"-rf", True), (b"a\nFLAGMAN_USER=root", True), (b"\xff\xfe", True),
                      (b"x" * 255, True), (b"$(id)", True)):
         token = wire.new_token()
-        path = daemon.share / ".flagman" / wire.hex_of(token)
+        path = daemon.share / ".flagman" / "staging" / wire.hex_of(token)
         path.write_text("content")
         agents(path, people)
         run = agent.start(TAKE, token, trigger=wire.DROP, payload=1, payload_name=name)

@@ -158,10 +158,11 @@ def test_the_objects_directory_becomes_unreadable(inst):
     still_works(inst)
 
 
-def test_staging_is_emptied(inst):
+@pytest.mark.parametrize("which", [".flagman", ".flagman/staging"])
+def test_staging_is_emptied(inst, which):
     """By root, by hand, because it looked like litter."""
     apache(inst)
-    remove_tree(inst.share / ".flagman")
+    remove_tree(inst.share / which)
     inst.press_delete("Apache", "Restart")
     inst.wait_state("Apache", "Restart", "Running")
     finish(inst)

@@ -37,7 +37,7 @@ def pressed_by_nobody(inst, *names):
 
 
 def staging(inst):
-    return inst.share / ".flagman"
+    return inst.share / ".flagman" / "staging"
 
 
 # --- directory.path ---
@@ -200,7 +200,7 @@ def test_many_objects_are_lost_with_one_line(inst, test_dir):
     assert len(re.findall("it is gone or another|nothing is pressed", said)) <= 4, said
 
 
-# --- <path>/.flagman ---
+# --- <path>/.flagman/staging ---
 
 @pytest.mark.parametrize("what", ["file", "symlink", "directory with something", "fifo"])
 def test_staging_becomes_something_else(inst, test_dir, what):
@@ -246,7 +246,7 @@ def test_staging_has_another_owner(inst, how):
     inst.press_delete("Apache", "Restart")
     inst.wait_ran("Restart", 1)
     inst.wait_state("Apache", "Restart", "Running")
-    assert staging(inst).stat().st_mode & 0o7777 == 0o711
+    assert staging(inst).stat().st_mode & 0o7777 == 0o700
     assert staging(inst).stat().st_uid == inst.people.uid("agent")
 
 

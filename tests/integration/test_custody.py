@@ -55,7 +55,7 @@ def test_after_delete(inst):
     inst.drop("App", "In", "shop.war", b"content")
     inst.wait_state("App", "Deploy", "Done")
     wait_for(lambda: folder(inst) == [], "it is gone", dump=inst.dump)
-    staging = inst.share / ".flagman"
+    staging = inst.share / ".flagman" / "staging"
     wait_for(lambda: not any(b"content" in p.read_bytes() for p in staging.iterdir()
                              if p.is_file()), "from custody too", dump=inst.dump)
 

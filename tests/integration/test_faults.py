@@ -119,7 +119,7 @@ def test_killed_while_the_command_of_a_moved_flag_runs(inst, role):
     ensure_up(inst)
     finish(inst)
     inst.wait_state("Apache", "Restart", "Done")
-    wait_for(lambda: os.listdir(inst.share / ".flagman") == ["reserve"], "staging is empty",
+    wait_for(lambda: os.listdir(inst.share / ".flagman" / "staging") == ["reserve"], "staging is empty",
              dump=inst.dump)
 
 

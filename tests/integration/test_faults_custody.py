@@ -25,7 +25,7 @@ def failed(inst, group):
 
 
 def in_custody(inst):
-    return [p for p in (inst.share / ".flagman").iterdir() if len(p.name) == 32]
+    return [p for p in (inst.share / ".flagman" / "staging").iterdir() if len(p.name) == 32]
 
 
 def ran_with_it(inst):

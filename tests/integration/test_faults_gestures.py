@@ -99,7 +99,7 @@ def test_it_is_not_how_it_is_pressed(inst, down, keys, press, action):
              dump=inst.dump)
     inst.never_ran(action, seconds=0.6)
     assert inst.state_of("Apache", action) == ""
-    assert not [n for n in os.listdir(inst.share / ".flagman") if len(n) == 32]
+    assert not [n for n in os.listdir(inst.share / ".flagman" / "staging") if len(n) == 32]
 
 
 # --- confirm ---
@@ -166,7 +166,7 @@ def test_two_flags_of_an_object(inst, down, keys, presses):
         inst.wait_state("Apache", action, "")
     inst.never_ran("Restart", "Stop", seconds=0.6)
     assert not os.listdir(inst.share / "Apache" / "Run")
-    assert not [n for n in os.listdir(inst.share / ".flagman") if len(n) == 32]
+    assert not [n for n in os.listdir(inst.share / ".flagman" / "staging") if len(n) == 32]
 
 
 # --- within the hold ---
@@ -196,7 +196,7 @@ def test_pressing_starting_calls_it_off(inst, down, keys, press):
     inst.wait_text("Apache", "Restart", "pressed again before it began")
     inst.never_ran("Restart", seconds=1.5)
     assert inst.state_of("Apache", "Restart") == ""
-    assert not [n for n in os.listdir(inst.share / ".flagman") if len(n) == 32]
+    assert not [n for n in os.listdir(inst.share / ".flagman" / "staging") if len(n) == 32]
 
 
 @HOLDS
@@ -277,7 +277,7 @@ def test_flags_of_three_objects(inst, down, keys, press):
         inst.wait_text(f"App{n}", "Restart", "nobody meant one button")
         inst.wait_state(f"App{n}", "Restart", "")
     inst.never_ran("Restart0", "Restart1", "Restart2", seconds=0.6)
-    assert not [n for n in os.listdir(inst.share / ".flagman") if len(n) == 32]
+    assert not [n for n in os.listdir(inst.share / ".flagman" / "staging") if len(n) == 32]
 
 
 @DOWN

@@ -220,7 +220,7 @@ class Case:
 
     def is_returned(self):
         """All payloads are back where those who dropped them find them, and nothing is left."""
-        return os.listdir(self.inst.share / ".flagman") == ["reserve"] and all(
+        return os.listdir(self.inst.share / ".flagman" / "staging") == ["reserve"] and all(
             re.fullmatch(r"App/In/Returned/[^/]*", " ".join(self.places(payload)))
             for payload in self.payloads)
 
@@ -237,7 +237,7 @@ class Case:
             last = self.newest()
             self.drop()
             self.wait_since(last)
-            wait_for(lambda: len(os.listdir(inst.share / ".flagman")) == 2, "it is kept",
+            wait_for(lambda: len(os.listdir(inst.share / ".flagman" / "staging")) == 2, "it is kept",
                      dump=inst.dump)
             self.status.write_text("0")
             self.hold()

@@ -267,7 +267,7 @@ def test_owner_and_mode_of_what_flagman_makes(inst, people):
     flag = inst.path_of("Apache", "Restart").stat()
     assert (flag.st_uid, flag.st_gid, flag.st_mode & 0o7777) == (
         people.uid("agent"), people.gid, 0o640)
-    staging = (inst.share / ".flagman").stat()
+    staging = (inst.share / ".flagman" / "staging").stat()
     assert staging.st_uid == people.uid("agent")
     assert staging.st_mode & 0o66 == 0, "nobody lists it; a command may reach its payload"
 

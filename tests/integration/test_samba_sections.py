@@ -97,11 +97,12 @@ def test_members_delete_move_and_copy(serve, share, kind):
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_workshop_is_nobodys_business(serve, share, kind):
-    (share / ".flagman").mkdir(mode=0o777)
+    (share / ".flagman" / "staging").mkdir(mode=0o777, parents=True)
     (share / ".flagman" / "secret").touch()
+    (share / ".flagman" / "staging" / "secret").touch()
     smbd = serve(kind)
     assert smbd.client().list("flags", ".") == ["Apache"]
-    for name in (".flagman/secret", ".FLAGMAN/secret"):
+    for name in (".flagman/secret", ".flagman/staging/secret", ".FLAGMAN/secret"):
         with pytest.raises(SessionError):
             smbd.session("flags").open(name)
 
