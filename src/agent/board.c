@@ -90,9 +90,10 @@ void board_base_close(struct base *base)
 
 int board_open_staging(int base)
 {
-	_cleanup_close_ int custody = board_open_folder(base, EXEC_CUSTODY);
+	_cleanup_close_ int custody = /* which we may not read */
+		openat(base, EXEC_CUSTODY, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 
-	return custody < 0 ? custody : board_open_folder(custody, EXEC_STAGING);
+	return custody < 0 ? -errno : board_open_folder(custody, EXEC_STAGING);
 }
 
 /* In custody first: there it is only until its run is over. */
