@@ -192,7 +192,12 @@ static int check_writers(int fd, const char **why)
 	if (file < 0)
 		return -errno;
 	*why = "is open for writing";
-	return fcntl(file, F_SETLEASE, F_RDLCK) < 0 && errno == EAGAIN ? -EBUSY : 0;
+	if (fcntl(file, F_SETLEASE, F_RDLCK) == 0)
+		return 0;
+	if (errno == EAGAIN)
+		return -EBUSY;
+	*why = "can't be asked for who writes to it";
+	return errno == EACCES || errno == EPERM ? -errno : 0;
 }
 
 int custody_enter(const struct base_state *b, const struct token *token,

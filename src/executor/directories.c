@@ -258,6 +258,7 @@ static int check_base(struct work *w, struct base_state *b, int fd, const char *
 	}
 	base_remember(&w->records, b->path, &now);
 	b->dev = st.st_dev;
+	b->shared = st.st_uid != geteuid() || (st.st_mode & (S_IWGRP | S_ISVTX)) == S_IWGRP;
 	return 0;
 }
 
@@ -351,8 +352,10 @@ static int prepare_folders(struct work *w, uint32_t board, int dir)
 	if (g->run_folder)
 		r = prepare_folder(w, board, dir, g->run_folder);
 	for (size_t i = 0; i < g->n_actions && r == 0; i++)
-		if (g->actions[i].drop)
+		if (g->actions[i].drop) {
+			w->g->bases[w->base].drops = true;
 			r = prepare_folder(w, board, dir, g->actions[i].drop->folder);
+		}
 	return r;
 }
 
@@ -407,6 +410,17 @@ static void end(struct work *w, int state)
 	close_base(w);
 }
 
+/* Custody is what nobody else can rename. */
+static void warn_of_shared(const struct generation *g)
+{
+	for (uint32_t i = 0; i < g->n_bases; i++)
+		if (g->bases[i].drops && g->bases[i].shared)
+			log_warning(
+				"%s: others than root may rename what is in it, and so exchange "
+				"what a command is given; chown root it and chmod g-w or +t it",
+				g->bases[i].path);
+}
+
 void directories_prepare(int state, const struct identity *id, struct generation *g, bool accept)
 {
 	struct work w;
@@ -416,6 +430,8 @@ void directories_prepare(int state, const struct identity *id, struct generation
 	for (uint32_t i = 0; i < g->config->n_groups; i++)
 		prepare_board(&w, i);
 	end(&w, state);
+	if (id->privileged)
+		warn_of_shared(g);
 }
 
 void directories_mend(int state, const struct identity *id, struct generation *g, uint32_t board)

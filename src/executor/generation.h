@@ -21,6 +21,8 @@ struct base_state {
 	const char *path; /* the configuration's, without symlinks */
 	uint64_t dev;     /* its file system; 0: not usable */
 	char *error;      /* why it can't be used, or NULL */
+	bool shared;      /* others than flagmand's user may rename what is in it */
+	bool drops;       /* it has a drop folder */
 };
 
 struct board_state {

@@ -327,3 +327,22 @@ def test_its_share_is_gone_at_the_end(daemon, agent, payload, gate):
     assert payload.is_back()
     assert daemon.log().count("custody") == 1
     os.close(held)
+
+
+@pytest.mark.root
+@pytest.mark.parametrize("mode, owner, said", [
+    (0o755, "root", False), (0o775, "root", True), (0o1775, "root", False), (0o755, "agent", True)])
+def test_a_base_that_is_not_roots_alone(daemon, people, mode, owner, said):
+    """Who may rename what is in it may put another .flagman there."""
+    daemon.share.mkdir()
+    os.chown(daemon.share, 0 if owner == "root" else people.uid(owner), people.gid)
+    daemon.share.chmod(mode)
+    daemon.board("Box", ACTIONS)
+    daemon.begin()
+    assert (f"{daemon.share}: others than root may rename" in daemon.log()) == said
+    daemon.board("Box", MORE)
+    daemon.stop()
+    daemon.log_path.unlink()
+    daemon.start()
+    daemon.agent().begin()
+    assert "others than root" not in daemon.log(), "nothing is dropped there"

@@ -220,7 +220,10 @@ class Case:
 
     def is_returned(self):
         """All payloads are back where those who dropped them find them, and nothing is left."""
-        return os.listdir(self.inst.share / ".flagman" / "staging") == ["reserve"] and all(
+        workshop = self.inst.share / ".flagman"
+        if os.listdir(workshop) != ["staging"]:
+            return False
+        return os.listdir(workshop / "staging") == ["reserve"] and all(
             re.fullmatch(r"App/In/Returned/[^/]*", " ".join(self.places(payload)))
             for payload in self.payloads)
 
