@@ -104,13 +104,23 @@ static int list_board(struct agent *a, struct feed *f, struct buf *list, struct 
 	return r;
 }
 
+/* Where its staging is, too: that may go alone. */
+static int list_base(struct feed *f, struct buf *list, const char *path)
+{
+	char custody[PATH_MAX];
+	int r = feed_add(f, list, path, VIEW_NONE, 0);
+
+	if (r == 0 && snprintf(custody, sizeof(custody), "%s/" EXEC_CUSTODY, path) < PATH_MAX)
+		r = feed_add(f, list, custody, VIEW_NONE, 0);
+	return r;
+}
+
 static int list_all(struct agent *a, struct feed *f, struct buf *list)
 {
 	int r = 0;
 
 	for (size_t i = 0; r == 0 && i < a->n_bases; i++)
-		r = feed_add(
-			f, list, view_str(a->view, a->view->bases[i].path), VIEW_NONE, (unsigned)0);
+		r = list_base(f, list, view_str(a->view, a->view->bases[i].path));
 	for (size_t i = 0; r == 0 && i < a->n_boards; i++)
 		if (!a->boards[i].released)
 			r = list_board(a, f, list, &a->boards[i]);

@@ -20,7 +20,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define CUSTODY_MODE 0711 /* payloads in it are opened by their commands, by unguessable names */
+#define CUSTODY_MODE 0751 /* commands open payloads in it by unguessable names; the agent looks */
 #define STAGING_MODE 0700
 #define OPEN_FLAGS   (O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
 
@@ -280,7 +280,7 @@ static int open_own(struct work *w, int parent, const char *name, const struct w
 
 static int open_staging(struct work *w, const char **why)
 {
-	const struct wanted custody = {geteuid(), getegid(), CUSTODY_MODE};
+	const struct wanted custody = {geteuid(), w->id->gid, CUSTODY_MODE};
 	const struct wanted staging = {w->id->uid, w->id->gid, STAGING_MODE};
 	_cleanup_close_ int fd = open_own(w, w->base_fd, EXEC_CUSTODY, &custody);
 

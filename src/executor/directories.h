@@ -4,7 +4,7 @@
  * the right owners takes root.
  *
  *	<path>               made if it is missing (root, 0755); one that exists is never touched
- *	<path>/.flagman      0711, root's: custody, payloads of runs under random names
+ *	<path>/.flagman      0751, root's: custody, payloads of runs under random names
  *	<path>/.flagman/staging	  0700, the agent's
  *	<path>/OBJECT        user, group, mode of the configuration
  *	<path>/OBJECT/Run    and the drop folders: likewise

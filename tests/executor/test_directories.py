@@ -39,7 +39,7 @@ def test_all_is_made(daemon, people):
         assert mode(path) == 0o770
         assert path.stat().st_gid == people.gid
         assert path.stat().st_uid == (0 if people.root else os.geteuid())
-    assert mode(daemon.share / ".flagman") == 0o711
+    assert mode(daemon.share / ".flagman") == 0o751
     assert (daemon.share / ".flagman").stat().st_uid == os.geteuid()
     assert mode(daemon.share / ".flagman" / "staging") == 0o700
     assert (daemon.share / ".flagman" / "staging").stat().st_uid == people.uid("agent")
@@ -194,7 +194,7 @@ def test_staging_and_custody_are_mended(daemon, people, which, what):
         answer = mend(agent)
     assert answer.error == 0
     custody = daemon.share / ".flagman"
-    assert (mode(custody), mode(custody / "staging")) == (0o711, 0o700)
+    assert (mode(custody), mode(custody / "staging")) == (0o751, 0o700)
     assert custody.stat().st_uid == os.geteuid()
     assert (custody / "staging").stat().st_uid == people.uid("agent")
 

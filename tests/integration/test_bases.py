@@ -296,23 +296,24 @@ def test_staging_goes_within_the_hold(inst):
 
 @pytest.mark.parametrize("end", ["exit 0", "exit 1"])
 def test_staging_goes_with_a_payload(inst, end):
-    """It is lost, and said so; the next one is taken."""
+    """That is in custody, so it is not lost; the next one is taken."""
     apache(inst, actions=DROP)
     inst.drop("Apache", "In", "shop.war", "first")
     inst.wait_ran("Deploy", 1)
     inst.wait_state("Apache", "Deploy", "Running")
-    mark = inst.mark()
     remove_tree(staging(inst))
+    wait_for(staging(inst).exists, "it is made again", dump=inst.dump)
     finish(inst, "Deploy", end)
     inst.wait_state("Apache", "Deploy", "Done" if end == "exit 0" else "Failed")
-    inst.wait_log("shop.war", mark)
     inst.drop("Apache", "In", "next.war", "second")
     inst.wait_ran("Deploy", 2)
     inst.wait_state("Apache", "Deploy", "Running")
     finish(inst, "Deploy")
     inst.wait_state("Apache", "Deploy", "Done")
-    wait_for((inst.share / "Apache" / "In" / "Returned" / "next.war").exists, "it is returned",
-             dump=inst.dump)
+    for name, text in (("shop.war", "first"), ("next.war", "second")):
+        path = inst.share / "Apache" / "In" / "Returned" / name
+        wait_for(path.exists, f"{name} is returned", dump=inst.dump)
+        assert path.read_text() == text
 
 
 def test_staging_goes_with_a_payload_that_was_kept(inst):
