@@ -52,7 +52,8 @@ def test_a_full_share(inst):
     """Not run, and never late.  There is no room even for the flag: the reserve lets it say so."""
     with mounted(inst, inst.share, "size=1m,mode=755") as disk:
         apache(inst, actions="- name: Restart\n  command: %ACT% Restart 'exit 0'\n")
-        wait_for(lambda: reserved(disk / ".flagman" / "staging") == RESERVE, "the reserve", dump=inst.dump)
+        wait_for(lambda: reserved(disk / ".flagman" / "staging") == RESERVE, "the reserve",
+                 dump=inst.dump)
         make_room = fill(disk)
         inst.press_delete("Apache", "Restart")
         inst.wait_state("Apache", "Restart", "Not run")

@@ -240,7 +240,8 @@ class Case:
             last = self.newest()
             self.drop()
             self.wait_since(last)
-            wait_for(lambda: len(os.listdir(inst.share / ".flagman" / "staging")) == 2, "it is kept",
+            staging = inst.share / ".flagman" / "staging"
+            wait_for(lambda: len(os.listdir(staging)) == 2, "it is kept",
                      dump=inst.dump)
             self.status.write_text("0")
             self.hold()
