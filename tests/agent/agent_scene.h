@@ -18,7 +18,7 @@
 #define GENERATION 7
 
 /* Numbers of the directories in the watcher's list. */
-enum { DIR_BASE, DIR_BOX, DIR_RUN, DIRS };
+enum { DIR_BASE, DIR_CUSTODY, DIR_BOX, DIR_RUN, DIRS };
 
 union message {
 	struct wire_header header;

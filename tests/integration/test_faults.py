@@ -119,7 +119,8 @@ def test_killed_while_the_command_of_a_moved_flag_runs(inst, role):
     ensure_up(inst)
     finish(inst)
     inst.wait_state("Apache", "Restart", "Done")
-    wait_for(lambda: os.listdir(inst.share / ".flagman" / "staging") == ["reserve"], "staging is empty",
+    staging = inst.share / ".flagman" / "staging"
+    wait_for(lambda: os.listdir(staging) == ["reserve"], "staging is empty",
              dump=inst.dump)
 
 

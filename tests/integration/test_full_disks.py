@@ -65,7 +65,8 @@ def test_a_full_share(inst):
         inst.wait_state("Apache", "Restart", "Not run")
         make_room()
         inst.never_ran("Restart", seconds=0.3)
-        wait_for(lambda: reserved(disk / ".flagman" / "staging") == RESERVE, "the reserve", dump=inst.dump)
+        wait_for(lambda: reserved(disk / ".flagman" / "staging") == RESERVE, "the reserve",
+                 dump=inst.dump)
         inst.press_delete("Apache", "Restart")
         inst.wait_ran("Restart", 1)
         inst.wait_state("Apache", "Restart", "Done")
@@ -76,7 +77,8 @@ def test_the_share_is_full_when_the_command_ends(inst):
     """The text is longer than what the flag that was pressed gives back."""
     with mounted(inst, inst.share, "size=1m,mode=755") as disk:
         apache(inst, actions="- name: Restart\n  command: %ACT% Restart listen\n")
-        wait_for(lambda: reserved(disk / ".flagman" / "staging") == RESERVE, "the reserve", dump=inst.dump)
+        wait_for(lambda: reserved(disk / ".flagman" / "staging") == RESERVE, "the reserve",
+                 dump=inst.dump)
         inst.press_delete("Apache", "Restart")
         inst.wait_state("Apache", "Restart", "Running")
         inst.tell("Restart", "seq 5000")
@@ -86,7 +88,8 @@ def test_the_share_is_full_when_the_command_ends(inst):
         inst.wait_log("Apache/Restart: no room on the disk: its flag waits for some")
         inst.wait_text("Apache", "Restart", "^Failed: exit status 3.* 4999 5000 ")
         make_room()
-        wait_for(lambda: reserved(disk / ".flagman" / "staging") == RESERVE, "the reserve", dump=inst.dump)
+        wait_for(lambda: reserved(disk / ".flagman" / "staging") == RESERVE, "the reserve",
+                 dump=inst.dump)
         inst.wait_ran("Restart", 1)
         assert [run["state"] for run in history(inst)] == ["failed"]
 
