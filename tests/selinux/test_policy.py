@@ -94,9 +94,9 @@ NEVER = [
           "nnp_transition nosuid_transition", classes="process2",
           except_="flagman_t flagman_follower_t:process2 nnp_transition",
           leak=f"allow flagman_t {AGENT}:process2 {{ nnp_transition }};"),
-    Never("the executor opens nothing that people wrote", EXECUTOR, "open append execute",
-          "flagman_drop_t", "file"),
-    Never("the executor opens no flag", EXECUTOR, "open append execute", "flagman_flag_t", "file"),
+    # It opens payloads, for a lease.
+    *(Never(f"the executor runs and makes no {name}", EXECUTOR, "execute create append unlink link",
+            name, "file") for name in ("flagman_drop_t", "flagman_flag_t")),
     Never("a runner leads into a command's domain", RUNNER, "transition dyntransition",
           classes="process", except_=r"\w+ (flagman_commands|flagman_command_t|flagman_disc_t)"
           r":process transition", leak="allow flagman_runner_t initrc_t:process { transition };"),
