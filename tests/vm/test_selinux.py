@@ -373,6 +373,22 @@ def test_an_administrator_uses_the_command_line(machine):
     machine.wait_for(f"test -e {SHARE}/Mail/Run")
 
 
+def test_a_log_file_is_followed(machine):
+    """By tail, which ends with the agent that reads it."""
+    log = "/var/log/samba/audit"
+    machine.check(f"chmod 755 /var/log/samba && touch {log} && chmod 644 {log}")
+    machine.write("/etc/flagman/flagman.yaml", f"samba-audit: {log}\n")
+    machine.check("flagman reload")
+    machine.wait_for("pgrep -x tail")
+    first = machine.check("pgrep -x tail")
+    assert machine.check(f"tr -d '\\0' </proc/{first}/attr/current").split(":")[2] == \
+        "flagman_follower_t"
+    machine.check(f"mv {log} {log}.1 && touch {log} && chmod 644 {log}")
+    machine.wait_for(f"readlink /proc/{first}/fd/* | grep -qx {log}", "it follows the new one")
+    machine.check("pkill -KILL -x flagman-agent")
+    machine.wait_for(f"pgrep -x tail | grep -vx {first}", "another one follows it")
+
+
 def test_runs_outlive_the_service(machine):
     machine.check(f"rm {SHARE}/Web/Script*.txt", user="alice")
     machine.wait_for("pgrep -x sleep -u root | xargs -I% cat /proc/%/attr/current | "
