@@ -68,7 +68,8 @@ def test_it_starts_with_nothing_configured(machine):
 
 def test_reload(service):
     service.check("systemctl reload flagman")
-    service.check("sed -i '/name: Sudo/d' /etc/flagman/conf.d/box.yaml && systemctl reload flagman")
+    service.check("sed -i '/name: Sudo/,+1d' /etc/flagman/conf.d/box.yaml && "
+                  "systemctl reload flagman")
     service.wait_for(f"! test -e {BOARD}/Sudo.txt")
     assert show(service, "ActiveState") == "active"
 
