@@ -253,6 +253,26 @@ def test_the_share_shows_what_flags_say(machine):
     assert "Restart" in machine.check("cat /root/status")
 
 
+# --- who pressed ---
+
+def test_a_log_file_is_followed(machine):
+    """By tail, over a rotation of the log; it ends with the agent that reads it."""
+    log = "/var/log/samba/audit"
+    machine.check(f"chmod 755 /var/log/samba && touch {log} && chmod 644 {log}")
+    machine.write("/etc/flagman/flagman.yaml", f"samba-audit: {log}\n")
+    machine.check("flagman reload")
+    machine.wait_for("pgrep -x tail")
+    first = machine.check("pgrep -x tail")
+    assert confinement(machine, first) == "flagman-follower (enforce)"
+    machine.check(f"mv {log} {log}.1 && touch {log} && chmod 644 {log}")
+    machine.wait_for(f"readlink /proc/{first}/fd/* | grep -qx {log}", "it follows the new one")
+    machine.check("pkill -KILL -x flagman-agent")
+    machine.wait_for(f"pgrep -x tail | grep -vx {first}", "another one follows it")
+    machine.write("/etc/flagman/flagman.yaml", "samba-audit: journal\n")
+    machine.check("flagman reload")
+    machine.wait_for("pgrep -x journalctl")
+
+
 # --- commands ---
 
 def test_the_default_restarts_services(machine):
