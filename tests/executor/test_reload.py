@@ -173,14 +173,19 @@ def watchers():
             if processes.comm(p) == "flagman-watcher" and processes.alive(p)]
 
 
+def status_of(pid):
+    with open(f"/proc/{pid}/status", encoding="ascii") as f:
+        return dict(line.rstrip("\n").split(":\t", 1) for line in f if ":\t" in line)
+
+
 def test_watchers(daemon, agent, people):
     pipes = [watch(agent, cookie, daemon.conf) for cookie in (1, 2)]
     wait_for(lambda: len(watchers()) == 2, "both watch")
     for pid in watchers():
-        with open(f"/proc/{pid}/status", encoding="ascii") as f:
-            status = dict(line.rstrip("\n").split(":\t", 1) for line in f if ":\t" in line)
+        status = status_of(pid)
         assert status["Uid"].split() == [str(people.uid("agent"))] * 4
-        assert status["NoNewPrivs"] == "1" and int(status["CapEff"], 16) == 0
+        assert int(status["CapEff"], 16) == 0
+        wait_for(lambda p=pid: status_of(p)["NoNewPrivs"] == "1", "it sees to that itself")
     assert os.read(pipes[1], 8)
     agent.send(wire.UNWATCH, wire.Cookie(cookie=2))
     wait_for(lambda: len(watchers()) == 1, "the older one is gone")
