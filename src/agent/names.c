@@ -78,6 +78,13 @@ bool names_fill(struct agent *a, struct run *run)
 	return true;
 }
 
+static void remember(struct known_name *k, const char *name)
+{
+	k->asked = false;
+	k->name = *name ? strdup(name) : NULL;
+	k->until = now_boottime() + (k->name ? KEPT_USEC : NOBODY_USEC);
+}
+
 static void go_on(struct agent *a)
 {
 	for (size_t i = 0; i < a->n_flags; i++) {
@@ -97,9 +104,7 @@ void names_answer(struct agent *a, const struct exec_named *m)
 
 	if (!k || k->uid != m->uid || !k->asked)
 		log_panic("the executor names a user that was not asked for");
-	k->asked = false;
-	k->name = *m->name ? strdup(m->name) : NULL;
-	k->until = now_boottime() + (k->name ? KEPT_USEC : NOBODY_USEC);
+	remember(k, m->name);
 	go_on(a);
 	control_named(a);
 }

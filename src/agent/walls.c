@@ -122,13 +122,20 @@ static void read_ahead(void)
 	store_read_ahead();
 }
 
-void walls_build(const struct view *v, int dirfd)
+static int *room_for(size_t n)
 {
-	int *dirs = calloc(v->h->n_bases + 1, sizeof(*dirs));
-	size_t n = 0;
+	int *dirs = calloc(n, sizeof(*dirs));
 
 	if (!dirs)
 		log_fatal(EX_OSERR, "out of memory");
+	return dirs;
+}
+
+void walls_build(const struct view *v, int dirfd)
+{
+	int *dirs = room_for(v->h->n_bases + 1);
+	size_t n = 0;
+
 	read_ahead();
 	dirs[n++] = dirfd;
 	for (size_t i = 0; i < v->h->n_bases; i++) {

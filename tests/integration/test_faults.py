@@ -525,7 +525,7 @@ def test_the_data_base_is_lost(inst):
 def test_out_of_watches(inst):
     """What the kernel does not watch is polled; the log says it, and so does doctor.
 
-    Nine directories: the share, the objects', their Runs.
+    Ten directories: the share, its .flagman, the objects', their Runs.
     """
     inst.wrapper = [str(LIB / "few-watches"), "3"]
     several(inst, 4)
@@ -542,6 +542,6 @@ def test_out_of_watches(inst):
     done = inst.cli("--conf-dir", str(inst.conf), "doctor", "--json", check=1)
     found = [(f["message"], f["advice"]) for f in json.loads(done.stdout)["findings"]
              if f["area"] == "limits"]
-    assert found == [("6 directories could not be watched",
+    assert found == [("7 directories could not be watched",
                       "raise fs.inotify.max_user_watches with sysctl(8), and put it into "
                       "/etc/sysctl.d/flagman.conf")]
