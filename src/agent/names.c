@@ -102,9 +102,10 @@ void names_answer(struct agent *a, const struct exec_named *m)
 {
 	struct known_name *k = place_of(a, m->uid);
 
-	if (!k || k->uid != m->uid || !k->asked)
+	if (k && k->uid == m->uid && k->asked)
+		remember(k, m->name);
+	else
 		log_panic("the executor names a user that was not asked for");
-	remember(k, m->name);
 	go_on(a);
 	control_named(a);
 }
