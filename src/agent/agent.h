@@ -138,6 +138,7 @@ struct board {
 	uint64_t look_due;        /* boottime us: to be looked at again then; 0: no */
 	uint64_t mend_wait;       /* us until the next try to mend it */
 	uint64_t mass_until;      /* boottime us: presses until then are part of a mass event */
+	const char *mass_what;    /* what else went in it, a literal */
 	uint32_t next_look;
 	uint16_t n_active;
 	bool usable;   /* its directory is the one that we know */
@@ -147,7 +148,7 @@ struct board {
 	bool status_dirty;
 	bool status_owning; /* a new Status.txt is on its way */
 	bool unwatched;     /* a directory of it has no watch: polled until it has */
-	bool folders_gone;  /* Run or a drop folder was missing at the last look */
+	bool folders_gone;  /* Run or a drop folder is missing, and was not mended yet */
 	bool carried;       /* during a reload */
 	bool recheck;       /* after a mend: whatever is missing is no press */
 };

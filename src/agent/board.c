@@ -389,18 +389,20 @@ static void look_run_entry(struct agent *a, struct board *b, int run_fd, const c
 	}
 }
 
-static void look_run(struct agent *a, struct board *b, int dirfd)
+/* False: there should be a Run folder, and there is none. */
+static bool look_run(struct agent *a, struct board *b, int dirfd)
 {
 	const char *name = view_str(a->view, board_view(a, b)->run_folder);
 
 	if (!name)
-		return;
+		return true;
 	int fd = board_open_folder(dirfd, name);
 	_cleanup_dir_ DIR *d = dir_of(fd);
 	if (!d)
-		b->folders_gone = true;
+		return false;
 	for (const struct dirent *e; (e = dir_next(d));)
 		look_run_entry(a, b, fd, e->d_name);
+	return true;
 }
 
 /* Descriptors of a mount that was undone don't tell any more where a flag went. */
@@ -455,10 +457,13 @@ static void board_look(struct agent *a, struct board *b, unsigned look)
 		reopen_flags(a, b, fd);
 	if (look & LOOK_DIRECTORY)
 		board_look_directory(a, b, fd);
-	if ((look | b->look) & LOOK_RUN)
-		look_run(a, b, fd);
+	bool whole = !((look | b->look) & LOOK_RUN) || look_run(a, b, fd);
 	if ((look & LOOK_DROPS) && b->custody && custody_look(a, b, fd) < 0)
+		whole = false;
+	if (!whole && !b->folders_gone) { /* just now, and not again at each look until it is mended */
+		press_mass(a, b, "a folder");
 		b->folders_gone = true;
+	}
 	if (b->folders_gone)
 		board_mend_folders(a, b, fd);
 	if (b->recheck) {

@@ -264,6 +264,5 @@ void board_mend_folders(struct agent *a, struct board *b, int dirfd)
 		if (drop != VIEW_NONE)
 			put_aside_folder(dirfd, view_str(a->view, a->view->drops[drop].folder));
 	}
-	press_mass(a, b, "a folder");
 	board_mend(a, b);
 }

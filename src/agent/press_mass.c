@@ -26,10 +26,29 @@ static void call_off_mass(struct agent *a, struct board *b, const char *what)
 	}
 }
 
+static uint64_t longest_hold(const struct agent *a, const struct board *b)
+{
+	const struct view_board *v = board_view(a, b);
+	uint64_t longest = 0;
+
+	for (uint32_t i = 0; i < v->n_actions; i++) {
+		uint64_t hold = flag_press(a, &a->flags[v->first_action + i])->hold;
+		if (hold > longest)
+			longest = hold;
+	}
+	return longest;
+}
+
 void press_mass(struct agent *a, struct board *b, const char *what)
 {
+	struct board *first = board_of_object(a, b);
+	uint64_t until = now_boottime() + longest_hold(a, b);
 	struct live *l;
 
+	if (until > first->mass_until) {
+		first->mass_until = until;
+		first->mass_what = what;
+	}
 	TAILQ_FOREACH (l, &a->holding, holdings)
 		if (l->flag && board_same_object(a, flag_board(a, l->flag), b)) {
 			log_info("%s: %s went too: nothing is run", board_object(a, b), what);
@@ -67,6 +86,7 @@ bool press_is_mass(struct agent *a, struct flag *f, uint64_t hold, char *why, si
 	}
 	if (same) {
 		first->mass_until = now + hold;
+		first->mass_what = "several buttons";
 		call_off_mass(a, first, "several buttons");
 	}
 	if (n == MASS_OBJECTS) {
@@ -79,6 +99,7 @@ bool press_is_mass(struct agent *a, struct flag *f, uint64_t hold, char *why, si
 		first->mass_until = now + hold;
 	if (now < a->mass_until)
 		a->mass_until = now + hold;
-	snprintf(why, size, mass_text, board_object(a, first), "several buttons");
+	snprintf(why, size, mass_text, board_object(a, first),
+		first->mass_what ? first->mass_what : "several buttons");
 	return true;
 }

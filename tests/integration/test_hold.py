@@ -40,6 +40,21 @@ def test_ctrl_a_delete_presses_nothing(inst):
     all_back(inst)
 
 
+@pytest.mark.parametrize("first", ["Run", "Status.txt"])
+def test_ctrl_a_delete_where_the_flag_goes_last(inst, first):
+    """The rest is back before it goes: it belongs to that all the same."""
+    apache(inst, group=HOLD)
+    directory = inst.share / "Apache"
+    remove = os.rmdir if first == "Run" else os.unlink
+    inst.by("alice", lambda: remove(directory / first))
+    wait_for((directory / first).exists, "it is back", dump=inst.dump)
+    inst.press_delete("Apache", "Restart")
+    inst.wait_state("Apache", "Restart", "")
+    nothing_runs(inst, "Restart")
+    words = "a folder" if first == "Run" else "Status.txt"
+    assert words in inst.text("Apache", "Restart")
+
+
 def test_two_flags_of_an_object(inst):
     apache(inst, group=HOLD)
     for name in ("Restart", "Stop"):

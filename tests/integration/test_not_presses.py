@@ -237,6 +237,19 @@ def test_there_and_back(board, path):
 
 # --- the furniture ---
 
+def presses_again(inst, press):
+    """What goes within a hold of something else of the object belongs to that, and prolongs it."""
+    last = time.monotonic()
+
+    def pressed():
+        nonlocal last
+        if time.monotonic() - last > 1 and is_flagmans(inst, "Apache", "Restart"):
+            press("Apache", "Restart")
+            last = time.monotonic()
+        return inst.ran("Restart")
+    wait_for(pressed, "it can be pressed again", dump=inst.dump)
+
+
 def furniture_is_back(inst):
     wait_for(lambda: {"Run", "Status.txt", "Restart.txt"} <= set(inst.board("Apache"))
              and (inst.share / "Apache" / "Run").is_dir()
@@ -268,8 +281,7 @@ def test_run_is_renamed_or_removed(board, path):
 def test_a_run_folder_that_was_made_again_works(board, path):
     board.by("alice", lambda: os.rmdir(path.with_name("Run")))
     furniture_is_back(board)
-    board.press_move("Apache", "Restart")
-    board.wait_ran("Restart")
+    presses_again(board, board.press_move)
 
 
 def test_run_is_replaced_by_a_symlink(board, path, test_dir):
@@ -285,8 +297,7 @@ def test_run_is_replaced_by_a_symlink(board, path, test_dir):
     board.wait_log("Run")
     furniture_is_back(board)
     assert os.listdir(outside) == []
-    board.press_move("Apache", "Restart")
-    board.wait_ran("Restart")
+    presses_again(board, board.press_move)
 
 
 def test_the_objects_directory_is_renamed(board):
@@ -299,16 +310,7 @@ def test_the_objects_directory_is_removed(board):
     remove_tree(board.share / "Apache")
     furniture_is_back(board)
 
-    last = time.monotonic()
-
-    def pressed():
-        """What goes within a hold of a mass deletion belongs to it, and prolongs it."""
-        nonlocal last
-        if time.monotonic() - last > 1 and is_flagmans(board, "Apache", "Restart"):
-            board.press_delete("Apache", "Restart")
-            last = time.monotonic()
-        return board.ran("Restart")
-    wait_for(pressed, "it can be pressed again", dump=board.dump)
+    presses_again(board, board.press_delete)
     assert not any(board.ran(name) for name in ("Start", "Stop"))
 
 
