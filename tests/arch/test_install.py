@@ -43,6 +43,20 @@ def test_documentation(installed):
     assert any(p.startswith("usr/share/doc/flagman/examples/samba/") for p in paths)
 
 
+def test_the_disc_tools_come_apart(bin_dir, tmp_path):
+    """They have other libraries and another licence, and most machines have no burner."""
+    for component in ("flagman", "flagman-disc"):
+        subprocess.run(["cmake", "--install", str(bin_dir.parent), "--prefix", "/usr",
+                        "--component", component], check=True, capture_output=True,
+                       env=dict(os.environ, DESTDIR=str(tmp_path / component)))
+    parts = [{str(p.relative_to(tmp_path / component)) for p in
+              (tmp_path / component).rglob("*") if p.is_file()}
+             for component in ("flagman", "flagman-disc")]
+    assert parts[1] == {"usr/bin/flagman-disc", "usr/lib/sysusers.d/flagman-disc.conf",
+                        "usr/share/man/man1/flagman-disc.1"}
+    assert len(parts[0]) > 30 and not parts[0] & parts[1]
+
+
 def test_test_programs_stay_behind(installed):
     _, paths = installed
     assert not [p for p in paths if "/test_" in p or p.endswith((".a", ".o"))]
@@ -52,7 +66,7 @@ def test_the_system_is_told(installed):
     """test_unit.py has what is in them."""
     _, paths = installed
     assert {"usr/lib/systemd/system/flagman.service", "usr/lib/sysusers.d/flagman.conf",
-            "usr/lib/tmpfiles.d/flagman.conf"} <= paths
+            "usr/lib/sysusers.d/flagman-disc.conf", "usr/lib/tmpfiles.d/flagman.conf"} <= paths
     assert not [p for p in paths if ".wants/" in p or ".requires/" in p]
 
 

@@ -131,21 +131,28 @@ def test_capabilities_exist(unit):
     assert len(named) > 5 and named <= known
 
 
-def sysusers(tmp_path, installed):
-    """{name: fields of passwd(5)} of those it makes in an empty system; and its groups."""
+def sysusers(tmp_path, installed, *names):
+    """{name: fields of passwd(5)} of those they make in an empty system; and their groups."""
     (tmp_path / "etc").mkdir()
     for name in ("passwd", "group"):
         (tmp_path / "etc" / name).write_text("", encoding="ascii")
-    found, = (p for p in installed.rglob("flagman.conf") if p.parent.name == "sysusers.d")
-    subprocess.run(["systemd-sysusers", f"--root={tmp_path}", str(found)], check=True,
-                   capture_output=True, timeout=60)
+    for name in names:
+        found, = (p for p in installed.rglob(name) if p.parent.name == "sysusers.d")
+        subprocess.run(["systemd-sysusers", f"--root={tmp_path}", str(found)], check=True,
+                       capture_output=True, timeout=60)
     return tuple({line.split(":")[0]: line.split(":") for line in
                   (tmp_path / "etc" / name).read_text(encoding="utf-8").splitlines()}
                  for name in ("passwd", "group"))
 
 
+def test_the_service_has_a_user(tmp_path, installed):
+    """Without flagman-disc, which a package may leave out."""
+    users, groups = sysusers(tmp_path, installed, "flagman.conf")
+    assert set(users) == set(groups) == {"flagman"}
+
+
 def test_users(tmp_path, installed):
-    users, groups = sysusers(tmp_path, installed)
+    users, groups = sysusers(tmp_path, installed, "flagman.conf", "flagman-disc.conf")
     assert set(users) == {"flagman", "flagman-disc"}
     assert set(groups) == {"flagman", "cdrom"}
     assert users["flagman"][3] == groups["flagman"][2]

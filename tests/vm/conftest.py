@@ -92,7 +92,8 @@ def furnish(machine):
     """Programs, unit and people, into a machine that has just been made, as a package would."""
     machine.put(setting("FLAGMAN_VM_PROGRAMS"), "/root/flagman.tar")
     machine.check("tar -C / --no-overwrite-dir -xf /root/flagman.tar && rm /root/flagman.tar")
-    machine.check("systemd-sysusers flagman.conf && systemd-tmpfiles --create flagman.conf")
+    machine.check("systemd-sysusers flagman.conf flagman-disc.conf")
+    machine.check("systemd-tmpfiles --create flagman.conf")
     machine.check("systemctl daemon-reload")
     machine.check("groupadd media && useradd --gid media --no-create-home alice")
 
