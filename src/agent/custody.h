@@ -32,6 +32,10 @@ void custody_taken(struct agent *a, const struct exec_result *m);
 
 /* L's run with a payload is over: returned, deleted or kept. */
 void custody_over(struct agent *a, struct live *l);
+/* The action FLAG of board V is configured no longer: its payload in C (or NULL), if no run has it,
+ * goes back from STAGING to FOLDER below the object's directory DIRFD; and our notes there go. */
+void custody_leave(const struct custody *c, uint32_t flag, const struct view_board *v, int staging,
+	int dirfd, const char *folder);
 /* True once for a kept payload that somebody has removed: there is nothing to try again. */
 bool custody_kept_is_gone(struct agent *a, struct live *l);
 /* A kept payload is to be tried again under TOKEN: RUN gets it. */

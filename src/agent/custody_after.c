@@ -48,7 +48,8 @@ static void give_back(struct agent *a, struct dropping *d)
 	_cleanup_close_ int dirfd = board_open(a, b);
 	_cleanup_close_ int folder = dirfd < 0 ? -1 : board_open_folder(dirfd, drop_folder(d));
 	int r = folder < 0 ? folder
-			   : drop_folder_return(a, b, drop_staging(d), &d->token, folder, d->name);
+			   : drop_folder_return(board_view(a, b)->dir_gid, drop_staging(d),
+				     &d->token, folder, d->name);
 
 	if (r < 0)
 		log_error("%s: %s stays in %s: it cannot be returned: %s", board_object(a, b),
@@ -72,6 +73,25 @@ void custody_return_kept(struct agent *a, struct dropping *d)
 static bool wants_another_try(const struct run *run)
 {
 	return run->state != STATE_DONE && run->cause != CAUSE_CALLED_OFF;
+}
+
+void custody_leave(const struct custody *c, uint32_t flag, const struct view_board *v, int staging,
+	int dirfd, const char *folder)
+{
+	_cleanup_close_ int fd = dirfd < 0 ? dirfd : board_open_folder(dirfd, folder);
+
+	for (size_t i = 0; c && i < c->n; i++) {
+		const struct dropping *d = &c->drops[i];
+		if (!d->agent || d->flag != flag || !d->name || d->stage == STAGE_RUNNING)
+			continue;
+		int r = fd < 0 ? fd
+			       : drop_folder_return(v->dir_gid, staging, &d->token, fd, d->name);
+		if (r < 0)
+			log_error("%s stays in %s: it cannot be returned: %s", d->name, STAGING,
+				strerror(-r));
+	}
+	if (fd >= 0)
+		drop_folder_leave(fd, v->file_uid);
 }
 
 void custody_over(struct agent *a, struct live *l)

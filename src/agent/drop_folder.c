@@ -123,12 +123,26 @@ static bool is_note(const char *name)
 }
 
 /* Written by us, or by somebody to whom the configuration gives what we write. */
-static bool is_ours(const struct agent *a, const struct board *b, int folder, const char *name)
+static bool is_of(uid_t file_uid, int folder, const char *name)
 {
 	struct file_info info;
 
 	return file_info_at(folder, name, &info) == 0 && S_ISREG(info.mode) &&
-	       (info.uid == board_view(a, b)->file_uid || info.uid == getuid());
+	       (info.uid == file_uid || info.uid == getuid());
+}
+
+static bool is_ours(const struct agent *a, const struct board *b, int folder, const char *name)
+{
+	return is_of(board_view(a, b)->file_uid, folder, name);
+}
+
+void drop_folder_leave(int folder, uid_t file_uid)
+{
+	_cleanup_dir_ DIR *d = dir_open(folder, ".");
+
+	for (const struct dirent *e; (e = dir_next(d));)
+		if (is_note(e->d_name) && is_of(file_uid, folder, e->d_name))
+			(void)unlinkat(folder, e->d_name, 0);
 }
 
 /* Its file is gone: so is the note, if it is one of ours. */
@@ -311,8 +325,8 @@ void drop_folder_scan(struct agent *a, struct board *b, const struct view_drop *
 	forget_unseen(c);
 }
 
-int drop_folder_return(struct agent *a, struct board *b, int staging, const struct token *t,
-	int folder, const char *name)
+int drop_folder_return(
+	gid_t gid, int staging, const struct token *t, int folder, const char *name)
 {
 	char hex[TOKEN_HEX + 1], to[NAME_MAX + 1];
 	const char *dot = strrchr(name, '.');
@@ -324,15 +338,14 @@ int drop_folder_return(struct agent *a, struct board *b, int staging, const stru
 	_cleanup_close_ int dir = board_open_folder(folder, RETURNED);
 	if (dir < 0)
 		return dir;
-	if (made &&
-		(fchown(dir, (uid_t)-1, board_view(a, b)->dir_gid) < 0 || fchmod(dir, 0770) < 0))
+	if (made && (fchown(dir, (uid_t)-1, gid) < 0 || fchmod(dir, 0770) < 0))
 		return -errno;
 	_cleanup_close_ int fd = openat(staging, token_hex(t, hex),
 		O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
 	if (fd < 0)
 		return -errno;
 	/* readable for those who dropped it, before it is shown */
-	if (fchown(fd, (uid_t)-1, board_view(a, b)->dir_gid) < 0 || fchmod(fd, 0660) < 0)
+	if (fchown(fd, (uid_t)-1, gid) < 0 || fchmod(fd, 0660) < 0)
 		return -errno;
 	snprintf(to, sizeof(to), "%s", name);
 	for (unsigned i = 2; i < 1000; i++) {

@@ -39,8 +39,11 @@ void drop_folder_scan(struct agent *a, struct board *b, const struct view_drop *
 /* TEXT becomes FOLDER/NAME.result.txt, in place of an older one. */
 void drop_folder_say_result(struct agent *a, struct board *b, const struct view_drop *v,
 	const char *name, const struct buf *text);
+/* Takes away the notes of files that stay: nobody looks at them here any more.  FILE_UID: whose
+ * flagman's files are made, beside its own. */
+void drop_folder_leave(int folder, uid_t file_uid);
 /* STAGING/<token> becomes FOLDER/Returned/NAME, or "NAME (2)", ...; owned like a flag. */
-int drop_folder_return(struct agent *a, struct board *b, int staging, const struct token *t,
+int drop_folder_return(gid_t gid, int staging, const struct token *t,
 	int folder, const char *name);
 
 #endif

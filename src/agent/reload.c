@@ -234,6 +234,13 @@ static void drop_flag(struct agent *a, struct before *o, uint32_t old)
 	_cleanup_close_ int dirfd =
 		base->fd < 0 ? -1 : board_open_folder(base->fd, old_str(o, w->object));
 	old_name(o, old, name);
+	if (act->drop != VIEW_NONE) {
+		uint32_t now = o->board_map[act->board];
+		custody_leave(now == VIEW_NONE ? o->boards[act->board].custody
+					       : a->boards[now].custody,
+			old, w, base->staging_fd, dirfd,
+			old_str(o, o->view->drops[act->drop].folder));
+	}
 	if (f->place == PLACE_PUBLISHED && dirfd >= 0 && file_info_at(dirfd, name, &info) == 0 &&
 		file_id_equal(&info.id, &f->id))
 		(void)unlinkat(dirfd, name, 0);

@@ -17,6 +17,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
+#include <systemd/sd-daemon.h>
 
 #define QUIT_USEC      (2 * USEC_PER_SEC)
 #define YOUNG_USEC     (10 * USEC_PER_SEC) /* who dies younger is started with a pause */
@@ -408,4 +409,17 @@ void agent_close(struct executor *x)
 	free(a->bases);
 	a->groups = NULL;
 	a->bases = NULL;
+}
+
+void executor_stop(struct executor *x)
+{
+	if (x->stopping)
+		return;
+	x->stopping = true;
+	(void)sd_notify(0, "STOPPING=1");
+	log_info("stopping; runs are left alone");
+	if (x->agent.pid > 0)
+		agent_quit(x); /* the loop ends with it */
+	else
+		(void)sd_event_exit(x->event, 0);
 }

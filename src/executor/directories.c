@@ -219,9 +219,12 @@ static int make_base(struct work *w, const char *path, const char **why)
 				       "(flagman reload accepts it as it is)";
 				return -ENODEV;
 			}
-			if (r < 0 || (mkdirat(fd, part, 0755) < 0 && errno != EEXIST))
+			bool made = r == 0 && mkdirat(fd, part, 0755) == 0;
+			if (r < 0 || (!made && errno != EEXIST))
 				return r < 0 ? r : -errno;
 			next = openat(fd, part, OPEN_FLAGS);
+			if (next >= 0 && made) /* so that it goes with us, if it is empty then */
+				(void)mark_set(&w->marks, next);
 		}
 		if (next < 0) {
 			if (errno == ENOTDIR || errno == ELOOP)

@@ -55,6 +55,7 @@ struct executor {
 	size_t n_spent, max_spent;
 	bool ready; /* the agent has adopted a configuration: READY=1 was said */
 	bool stopping;
+	bool withdrawing; /* flagmand --withdraw: nothing is started (withdraw.h) */
 };
 
 /* chores.c: things done when nothing else is to do. */
@@ -80,6 +81,9 @@ void payload_return(struct executor *x, const char *path, const struct token *to
 void payload_return_of(struct executor *x, const struct run *run);
 /* What lies in custody without a run: a kill or an unmounted share has left it. */
 void payloads_tidy(struct executor *x, const struct base_state *b);
+
+/* agent.c: ends the service with its agent; runs are left alone. */
+void executor_stop(struct executor *x);
 
 /* requests.c: one message of the agent. */
 struct wire_header;

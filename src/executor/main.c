@@ -22,6 +22,7 @@
 #include "executor/executor.h"
 #include "executor/priority.h"
 #include "executor/refusals.h"
+#include "executor/withdraw.h"
 
 #include <errno.h>
 #include <getopt.h>
@@ -40,6 +41,7 @@
 
 struct options {
 	const char *conf_dir, *state_dir, *run_dir, *user;
+	bool withdraw;
 };
 
 static void print_help(void)
@@ -50,6 +52,7 @@ static void print_help(void)
 	     "  --state-dir DIR  claims and history (/var/lib/flagman)\n"
 	     "  --run-dir DIR    control socket (/run/flagman)\n"
 	     "  --user NAME      whom the agent runs as, when started by root (flagman)\n"
+	     "  --withdraw       take everything out of the shares again, run nothing, and end\n"
 	     "  --help, --version\n\n"
 	     "SIGHUP reads the configuration again; SIGTERM ends the service, and leaves runs "
 	     "alone.");
@@ -63,12 +66,17 @@ static struct options parse_options(int argc, char **argv)
 		{"state-dir", required_argument, NULL, 's'},
 		{"run-dir", required_argument, NULL, 'r'},
 		{"user", required_argument, NULL, 'u'},
+		{"withdraw", no_argument, NULL, 'w'},
 		{"help", no_argument, NULL, 'h'},
 		{"version", no_argument, NULL, 'V'},
 		{0},
 	};
 	struct options o = {
-		FLAGMAN_SYSCONFDIR "/conf.d", "/var/lib/flagman", "/run/flagman", "flagman"};
+		.conf_dir = FLAGMAN_SYSCONFDIR "/conf.d",
+		.state_dir = "/var/lib/flagman",
+		.run_dir = "/run/flagman",
+		.user = "flagman",
+	};
 	int c;
 
 	while ((c = getopt_long(argc, argv, "h", longs, NULL)) >= 0) {
@@ -85,6 +93,9 @@ static struct options parse_options(int argc, char **argv)
 		case 'u':
 			o.user = optarg;
 			break;
+		case 'w':
+			o.withdraw = true;
+			break;
 		case 'h':
 			print_help();
 			exit(0);
@@ -100,19 +111,6 @@ static struct options parse_options(int argc, char **argv)
 		exit(EX_USAGE);
 	}
 	return o;
-}
-
-static void executor_stop(struct executor *x)
-{
-	if (x->stopping)
-		return;
-	x->stopping = true;
-	(void)sd_notify(0, "STOPPING=1");
-	log_info("stopping; runs are left alone");
-	if (x->agent.pid > 0)
-		agent_quit(x); /* the loop ends with it */
-	else
-		(void)sd_event_exit(x->event, 0);
 }
 
 static int on_stop(sd_event_source *s, const struct signalfd_siginfo *si, void *userdata)
@@ -230,6 +228,7 @@ static void begin(struct executor *x, const struct options *o)
 	int r;
 
 	open_places(x, o);
+	x->withdrawing = o->withdraw;
 	x->selinux = access("/sys/fs/selinux/enforce", F_OK) == 0;
 	r = open_loop(x);
 	if (r >= 0)
@@ -258,6 +257,8 @@ static void begin(struct executor *x, const struct options *o)
 	if (r < 0)
 		log_fatal(r == -ENOENT || r == -ENOTDIR ? EX_CONFIG : EX_OSERR,
 			"%s: no configuration: %s", o->conf_dir, strerror(-r));
+	if (x->withdrawing)
+		withdraw_open(x);
 	if (chdir("/") < 0) /* relative paths have been made absolute */
 		log_warning("chdir: %s", strerror(errno));
 }
@@ -265,6 +266,8 @@ static void begin(struct executor *x, const struct options *o)
 static void end(struct executor *x)
 {
 	agent_close(x);
+	if (x->withdrawing)
+		withdraw_directories(x);
 	refusals_close();
 	watchers_end_all(&x->watchers);
 	names_forget(x);

@@ -179,7 +179,14 @@ static int load(struct executor *x, struct config **ret)
 		.disc_program = disc,
 		.live = x->generations ? x->generations->config : NULL,
 	};
+	char *none = NULL;
 
+	if (x->withdrawing && x->ready) { /* nothing is configured any more */
+		o.conf_dir = o.main_file = NULL;
+		o.files = &none;
+		o.live = NULL;
+		return config_load(&o, ret);
+	}
 	if (!disc || asprintf(&last_good, "%s/" LAST_GOOD, x->places.state_path) < 0)
 		return -ENOMEM;
 	o.last_good = last_good;
@@ -255,7 +262,7 @@ int reload_now(struct executor *x, bool by_hand)
 			"can't read the configuration in %s: %s", x->reload.conf_dir, strerror(-r));
 	} else {
 		want_runners(x);
-		x->save_last_good = true;
+		x->save_last_good = !x->withdrawing;
 		chores_wake(x);
 		agent_configure(x);
 		follower_configure(x);

@@ -11,6 +11,7 @@
 #include "executor/custody.h"
 #include "executor/directories.h"
 #include "executor/refusals.h"
+#include "executor/withdraw.h"
 #include "wire/exec.h"
 
 #include <errno.h>
@@ -26,6 +27,10 @@ static void on_adopted(struct executor *x, const struct exec_generation *m)
 {
 	struct generation *g = generation_find(x->generations, m->generation);
 
+	if (x->withdrawing) {
+		withdraw_adopted(x, g);
+		return; /* the older one tells where something was put */
+	}
 	if (g && !x->ready) {
 		x->ready = true;
 		chores_wake(x);

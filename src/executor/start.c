@@ -60,6 +60,10 @@ static enum start_result decide(struct executor *x, struct start *s)
 		.max_runs = x->generations ? x->generations->config->settings.max_runs : 0,
 	};
 
+	if (x->withdrawing) {
+		snprintf(s->answer.why, sizeof(s->answer.why), "flagman is being removed");
+		return START_REFUSED;
+	}
 	return policy_decide(s->request,
 		generation_current(x->generations, s->request->generation, now_monotonic()), &facts,
 		&s->order, s->answer.why, sizeof(s->answer.why));
