@@ -460,7 +460,8 @@ static void board_look(struct agent *a, struct board *b, unsigned look)
 	bool whole = !((look | b->look) & LOOK_RUN) || look_run(a, b, fd);
 	if ((look & LOOK_DROPS) && b->custody && custody_look(a, b, fd) < 0)
 		whole = false;
-	if (!whole && !b->folders_gone) { /* just now, and not again at each look until it is mended */
+	if (!whole &&
+		!b->folders_gone) { /* just now, and not again at each look until it is mended */
 		press_mass(a, b, "a folder");
 		b->folders_gone = true;
 	}

@@ -325,8 +325,7 @@ void drop_folder_scan(struct agent *a, struct board *b, const struct view_drop *
 	forget_unseen(c);
 }
 
-int drop_folder_return(
-	gid_t gid, int staging, const struct token *t, int folder, const char *name)
+int drop_folder_return(gid_t gid, int staging, const struct token *t, int folder, const char *name)
 {
 	char hex[TOKEN_HEX + 1], to[NAME_MAX + 1];
 	const char *dot = strrchr(name, '.');

@@ -43,7 +43,6 @@ void drop_folder_say_result(struct agent *a, struct board *b, const struct view_
  * flagman's files are made, beside its own. */
 void drop_folder_leave(int folder, uid_t file_uid);
 /* STAGING/<token> becomes FOLDER/Returned/NAME, or "NAME (2)", ...; owned like a flag. */
-int drop_folder_return(gid_t gid, int staging, const struct token *t,
-	int folder, const char *name);
+int drop_folder_return(gid_t gid, int staging, const struct token *t, int folder, const char *name);
 
 #endif

@@ -37,8 +37,8 @@ void press_live_free(struct live *l);
 /* Ends a hold or a wait without a run: the flag shows what it showed before, and WHY. */
 void press_call_off(struct agent *a, struct live *l, const char *why);
 void press_call_off_board(struct agent *a, struct board *b, const char *why);
-/* WHAT (a literal) of the object went too: who is held, or is pressed within the longest hold of B's
- * actions, was not meant. */
+/* WHAT (a literal) of the object went too: who is held, or is pressed within the longest hold of
+ * B's actions, was not meant. */
 void press_mass(struct agent *a, struct board *b, const char *what);
 /* The same of several objects: whatever is held, and for F (gone while nobody looked) its note. */
 void press_mass_objects(struct agent *a);

@@ -236,8 +236,8 @@ static void drop_flag(struct agent *a, struct before *o, uint32_t old)
 	old_name(o, old, name);
 	if (act->drop != VIEW_NONE) {
 		uint32_t now = o->board_map[act->board];
-		custody_leave(now == VIEW_NONE ? o->boards[act->board].custody
-					       : a->boards[now].custody,
+		custody_leave(
+			now == VIEW_NONE ? o->boards[act->board].custody : a->boards[now].custody,
 			old, w, base->staging_fd, dirfd,
 			old_str(o, o->view->drops[act->drop].folder));
 	}

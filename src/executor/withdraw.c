@@ -75,8 +75,7 @@ static void clear_staging(const struct executor *x, int staging)
 static void remove_custody(const struct executor *x, int dir, const char *path)
 {
 	_cleanup_close_ int custody = openat(dir, EXEC_CUSTODY, OPEN_FLAGS);
-	_cleanup_close_ int staging =
-		custody < 0 ? -1 : openat(custody, EXEC_STAGING, OPEN_FLAGS);
+	_cleanup_close_ int staging = custody < 0 ? -1 : openat(custody, EXEC_STAGING, OPEN_FLAGS);
 
 	if (staging < 0)
 		return;

@@ -5,8 +5,8 @@
  *
  * It is a start like any other, but that nothing is run (start.c).  Once the agent has adopted the
  * configuration, it gets one without any object: it then removes its flags, Status.txt and empty
- * folders, and returns the payloads that it has kept, as where the last snippet was taken away.  What
- * is left are directories: those that carry our mark and are empty go, from within outwards.
+ * folders, and returns the payloads that it has kept, as where the last snippet was taken away.
+ * What is left are directories: those that carry our mark and are empty go, from within outwards.
  * Whatever somebody else has put there stays, with the directory that it is in.
  */
 #ifndef FLAGMAN_EXECUTOR_WITHDRAW_H
