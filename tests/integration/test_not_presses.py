@@ -250,6 +250,12 @@ def presses_again(inst, press):
     wait_for(pressed, "it can be pressed again", dump=inst.dump)
 
 
+def was_no_press_and_works(board):
+    assert not board.ran("Restart")
+    presses_again(board, board.press_delete)
+    assert len(board.ran("Restart")) == 1
+
+
 def furniture_is_back(inst):
     wait_for(lambda: {"Run", "Status.txt", "Restart.txt"} <= set(inst.board("Apache"))
              and (inst.share / "Apache" / "Run").is_dir()
@@ -265,7 +271,7 @@ def test_status_txt_is_never_a_button(board, path):
                 lambda: os.rename(status, path.parent / "Run" / "Status.txt")):
         board.by("alice", act)
         furniture_is_back(board)
-    was_no_press(board)
+    was_no_press_and_works(board)
     assert not board.ran("Start") and not board.ran("Stop")
 
 
@@ -275,7 +281,7 @@ def test_run_is_renamed_or_removed(board, path):
     furniture_is_back(board)
     board.by("alice", lambda: os.rename(run, path.with_name("Renamed")))
     furniture_is_back(board)
-    was_no_press(board)
+    was_no_press_and_works(board)
 
 
 def test_a_run_folder_that_was_made_again_works(board, path):
