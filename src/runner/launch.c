@@ -148,9 +148,12 @@ static void prepare_profile(struct launch *l)
 {
 	const struct spec *s = l->spec;
 
-	if (s->apparmor_profile &&
-		(apparmor == APPARMOR_OURS || (apparmor == APPARMOR_ON && s->flags & SPEC_PROFILE)))
-		snprintf(l->change, sizeof(l->change), "changeprofile %s", s->apparmor_profile);
+	if (!s->apparmor_profile || apparmor == APPARMOR_OFF ||
+		(apparmor == APPARMOR_ON && !(s->flags & SPEC_PROFILE)))
+		return;
+	snprintf(l->change, sizeof(l->change), "changeprofile %s", s->apparmor_profile);
+	snprintf(l->denied, sizeof(l->denied), "%.70s: AppArmor's profile %s, or its mode",
+		s->argv[0], s->apparmor_profile);
 }
 
 int launch_prepare(struct launch *l, const struct spec *s)
@@ -306,7 +309,7 @@ static CHILD int child_exec(struct launch *l)
 			error = EACCES;
 	}
 	errno = error;
-	return fail(l, EXIT_EXEC, l->spec->argv[0]);
+	return fail(l, EXIT_EXEC, error == EACCES && *l->denied ? l->denied : l->spec->argv[0]);
 }
 
 static CHILD int child_started(struct launch *l)

@@ -26,6 +26,7 @@
 #define LAUNCH_CANDIDATES 16  /* directories of PATH that are tried */
 #define LAUNCH_SCRIPT_FD  3   /* where a script's text is, when /bin/sh starts */
 #define LAUNCH_CHANGE_MAX 300 /* "changeprofile " and a profile's name */
+#define LAUNCH_DENIED_MAX 128 /* as much as a claim keeps */
 
 struct launch_failure {
 	int status; /* 200 to 231: systemd.exec's; 0: the command runs */
@@ -59,6 +60,7 @@ struct launch {
 	size_t context_len;
 	char *memory;                   /* the candidates' */
 	char change[LAUNCH_CHANGE_MAX]; /* what AppArmor is told; "": nothing */
+	char denied[LAUNCH_DENIED_MAX]; /* what to say where it may have been AppArmor */
 	char started[CLAIM_STARTED_SIZE];
 	size_t started_len, started_pid; /* length; where its ten digits of pid go */
 };
