@@ -171,7 +171,11 @@ class Follower:
     def stop(self, number=signal.SIGINT):
         self.process.send_signal(number)
         status = self.process.wait(20)
-        self.read()
+        os.set_blocking(self.fd, True)  # a terminal hands it over piecemeal, until EIO
+        before = None
+        while before != self.seen:
+            before = self.seen
+            self.read()
         self.close()
         return status
 
