@@ -410,6 +410,7 @@ static void verb_health(struct connection *c)
 	fact(c, "descriptors-limit", limit.rlim_cur);
 	fact(c, "runs-active", a->n_active);
 	fact(c, "user", getuid());
+	fact_words(c, "version", FLAGMAN_VERSION);
 	if (a->trouble[0])
 		fact_words(c, "trouble", a->trouble);
 	control_finish(c, 0, "%s", "");

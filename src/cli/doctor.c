@@ -2,6 +2,7 @@
 #include "cli/doctor.h"
 
 #include "cli/json.h"
+#include "cli/target.h"
 #include "cli/term.h"
 #include "common/buf.h"
 #include "common/fd.h"
@@ -69,6 +70,11 @@ void doctor_unseen(struct doctor *d, const char *area, const char *fmt, ...)
 	va_end(ap);
 }
 
+char *doctor_name(char *buf, const struct group *g, const struct action *a)
+{
+	return target_name(buf, g->object, g->name, a->name);
+}
+
 static void free_list(struct finding *list, size_t n)
 {
 	for (size_t i = 0; i < n; i++) {
@@ -129,6 +135,35 @@ static void print_text(const struct doctor *d)
 		puts(d->n_unseen ? "nothing wrong with what could be seen" : "all is well");
 }
 
+static void look(struct doctor *d)
+{
+	doctor_service(d);
+	doctor_conf_dir(d);
+	doctor_snippets(d);
+	if (!d->config)
+		return;
+	doctor_live(d);
+	doctor_directories(d);
+	doctor_ways(d);
+	doctor_commands(d);
+	doctor_drives(d);
+	doctor_shares(d);
+	doctor_audit(d);
+	doctor_labels(d);
+	doctor_apparmor(d);
+	doctor_limits(d);
+	doctor_user(d);
+}
+
+static void doctor_done(struct doctor *d)
+{
+	free_list(d->findings, d->n_findings);
+	free_list(d->unseen, d->n_unseen);
+	for (size_t i = 0; i < d->n_live; i++)
+		free(d->live[i].name);
+	free(d->live);
+}
+
 int verb_doctor(const struct cli *cli)
 {
 	_cleanup_(load_config_freep) struct config *c = NULL;
@@ -145,20 +180,12 @@ int verb_doctor(const struct cli *cli)
 		doctor_found(&d, "configuration", NULL, "%s can't be read: %s", cli->conf_dir,
 			strerror(-r));
 	d.config = c;
-	doctor_service(&d);
-	doctor_conf_dir(&d);
-	if (c) {
-		doctor_directories(&d);
-		doctor_shares(&d);
-		doctor_limits(&d);
-		doctor_user(&d);
-	}
+	look(&d);
 	if (cli->json)
 		print_json(&d);
 	else
 		print_text(&d);
 	r = d.n_findings ? 1 : EX_OK;
-	free_list(d.findings, d.n_findings);
-	free_list(d.unseen, d.n_unseen);
+	doctor_done(&d);
 	return r;
 }

@@ -6,13 +6,9 @@
 #include "common/fd.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <linux/magic.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/statvfs.h>
-#include <sys/vfs.h>
 #include <sys/xattr.h>
 #include <unistd.h>
 
@@ -43,12 +39,28 @@ static void check_trust(struct doctor *d, const char *path)
 	}
 }
 
+/* Who may rename in there can put another conf.d in its place; flagman.yaml is in it. */
+static void check_parent(struct doctor *d)
+{
+	_cleanup_free_ char *parent = strdup(d->load->main_file);
+	char *slash = parent ? strrchr(parent, '/') : NULL;
+	struct stat st;
+
+	if (!slash)
+		return;
+	slash[slash == parent] = '\0';
+	/* A private instance's may lie in /tmp, which is sticky. */
+	if (stat(parent, &st) == 0 && !(st.st_mode & S_ISVTX))
+		check_trust(d, parent);
+}
+
 void doctor_conf_dir(struct doctor *d)
 {
 	const struct config *c = d->config;
 	const struct problem *p;
 
 	check_trust(d, d->cli->conf_dir);
+	check_parent(d);
 	for (size_t i = 0; c && i < c->n_problems; i++) {
 		p = &c->problems[i];
 		if (p->severity != SEVERITY_ERROR)
@@ -62,56 +74,23 @@ void doctor_conf_dir(struct doctor *d)
 	}
 }
 
-static const char *network_name(const struct statfs *fs)
+/* Whether there is anything to look at below it. */
+static bool check_base(struct doctor *d, const char *path, const char *real)
 {
-	switch ((unsigned long)fs->f_type) {
-	case NFS_SUPER_MAGIC:
-		return "NFS";
-	case CIFS_SUPER_MAGIC:
-	case SMB2_SUPER_MAGIC:
-	case SMB_SUPER_MAGIC:
-		return "SMB";
-	case FUSE_SUPER_MAGIC:
-		return "FUSE";
-	case V9FS_MAGIC:
-		return "9p";
-	case CEPH_SUPER_MAGIC:
-		return "Ceph";
-	case AFS_SUPER_MAGIC:
-	case AFS_FS_MAGIC:
-		return "AFS";
-	case CODA_SUPER_MAGIC:
-		return "Coda";
-	default:
-		return NULL;
-	}
-}
+	struct stat st;
 
-static void check_base(struct doctor *d, const char *path)
-{
-	const char *network;
-	struct statfs fs;
-
-	if (statfs(path, &fs) < 0) {
-		if (errno == EACCES)
-			doctor_unseen(d, "directory", "%s: no permission to look", path);
-		else if (errno == ENOENT)
-			doctor_found(d, "directory", "mount it, or start flagman, which makes it",
-				"%s does not exist", path);
-		else
-			doctor_found(d, "directory", NULL, "%s: %s", path, strerror(errno));
-		return;
-	}
-	network = network_name(&fs);
-	if (network) {
-		doctor_found(d, "directory",
-			"run flagman on the machine that has the disk, and smbd beside it",
-			"%s is on %s: what other machines do there is not seen here", path,
-			network);
-	}
-	if (fs.f_flags & ST_RDONLY)
-		doctor_found(d, "directory", "remount it read-write",
-			"%s is mounted read-only, so no flag can change", path);
+	if (!doctor_mount(d, path, real))
+		return false;
+	if (stat(path, &st) == 0)
+		return true;
+	if (errno == EACCES)
+		doctor_unseen(d, "directory", "%s: no permission to look", path);
+	else if (errno == ENOENT)
+		doctor_found(d, "directory", "mount it, or start flagman, which makes it",
+			"%s does not exist", path);
+	else
+		doctor_found(d, "directory", NULL, "%s: %s", path, strerror(errno));
+	return false;
 }
 
 /* The object's directory is flagman's own: restarting mends it, so that is the advice. */
@@ -147,26 +126,30 @@ static void check_object(struct doctor *d, const struct group *g, const char *pa
 			"%s has no NT ACL (" NTACL "), so nobody can press there", path);
 }
 
-static bool seen_before(const struct config *c, size_t i)
+/* The first group with the path of group I. */
+static size_t first_with_path(const struct config *c, size_t i)
 {
-	for (size_t k = 0; k < i; k++)
-		if (strcmp(c->groups[k].path, c->groups[i].path) == 0)
-			return true;
-	return false;
+	size_t k = 0;
+
+	while (c->groups[k].path != c->groups[i].path &&
+		strcmp(c->groups[k].path, c->groups[i].path) != 0)
+		k++;
+	return k;
 }
 
 void doctor_directories(struct doctor *d)
 {
 	const struct config *c = d->config;
+	_cleanup_free_ bool *usable = calloc(c->n_groups + 1, sizeof(*usable));
 
-	for (size_t i = 0; i < c->n_groups; i++) {
+	for (size_t i = 0; usable && i < c->n_groups; i++) {
 		const struct group *g = &c->groups[i];
+		size_t first = first_with_path(c, i);
 		_cleanup_free_ char *path = NULL;
 
-		if (!seen_before(c, i))
-			check_base(d, g->path);
-		if (access(g->path, F_OK) < 0 || asprintf(&path, "%s/%s", g->path, g->object) < 0)
-			continue;
-		check_object(d, g, path);
+		if (first == i)
+			usable[i] = check_base(d, g->path, g->real);
+		if (usable[first] && asprintf(&path, "%s/%s", g->path, g->object) >= 0)
+			check_object(d, g, path);
 	}
 }

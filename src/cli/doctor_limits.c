@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What the kernel allows against what is needed; and whether a person may press. */
+/* What the kernel allows against what is needed. */
 #include "cli/doctor.h"
 
-#include "cli/account.h"
 #include "common/fd.h"
 
 #include <dirent.h>
@@ -14,8 +13,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define AREA    "limits"
-#define INOTIFY "/proc/sys/fs/inotify/"
+#define AREA     "limits"
+#define INOTIFY  "/proc/sys/fs/inotify/"
+#define INSTANCE "anon_inode:inotify"
 
 /* -1: can't be read. */
 static long read_number(const char *path)
@@ -61,44 +61,56 @@ static long count_lines(int dirfd, const char *name, const char *prefix)
 	return n;
 }
 
-/* Watches that the process PID holds, by its fdinfo; -1: may not look. */
-static long watches_of(const char *pid)
-{
-	char path[64];
-	const struct dirent *e;
-	long n = 0;
-	DIR *dir;
+/* What a user has of inotify; -1: may not look. */
+struct use {
+	long instances, watches;
+};
 
+/* What the process PID holds: its descriptors say which are inotify's, their fdinfo the watches. */
+static void add_process(struct use *use, const char *pid)
+{
+	char path[64], link[32];
+	const struct dirent *e;
+	DIR *fds, *infos;
+	ssize_t n;
+
+	snprintf(path, sizeof(path), "/proc/%.20s/fd", pid);
+	fds = opendir(path);
 	snprintf(path, sizeof(path), "/proc/%.20s/fdinfo", pid);
-	dir = opendir(path);
-	if (!dir)
-		return errno == EACCES ? -1 : 0;
-	while ((e = readdir(dir)))
-		if (e->d_name[0] != '.')
-			n += count_lines(dirfd(dir), e->d_name, "inotify ");
-	closedir(dir);
-	return n;
+	infos = fds ? opendir(path) : NULL;
+	if (!infos && errno == EACCES)
+		*use = (struct use){-1, -1};
+	while (infos && (e = readdir(fds))) {
+		n = readlinkat(dirfd(fds), e->d_name, link, sizeof(link));
+		if (n != (ssize_t)strlen(INSTANCE) || memcmp(link, INSTANCE, (size_t)n) != 0)
+			continue;
+		use->instances++;
+		use->watches += count_lines(dirfd(infos), e->d_name, "inotify ");
+	}
+	if (infos)
+		closedir(infos);
+	if (fds)
+		closedir(fds);
 }
 
-/* Watches of all processes of UID: the limit is each user's.  -1: may not look. */
-static long watches_used(uid_t uid)
+/* All processes of UID: the limits are each user's. */
+static struct use used_by(uid_t uid)
 {
 	DIR *proc = opendir("/proc");
 	const struct dirent *e;
-	long n = 0, one = 0;
+	struct use use = {0};
 	struct stat st;
 
 	if (!proc)
-		return -1;
-	while (one >= 0 && (e = readdir(proc))) {
+		return (struct use){-1, -1};
+	while (use.watches >= 0 && (e = readdir(proc))) {
 		if (e->d_name[0] < '1' || e->d_name[0] > '9' ||
 			fstatat(dirfd(proc), e->d_name, &st, 0) < 0 || st.st_uid != uid)
 			continue;
-		one = watches_of(e->d_name);
-		n += one;
+		add_process(&use, e->d_name);
 	}
 	closedir(proc);
-	return one < 0 ? -1 : n;
+	return use;
 }
 
 static void advise_watches(struct doctor *d, long enough)
@@ -109,12 +121,9 @@ static void advise_watches(struct doctor *d, long enough)
 		enough);
 }
 
-void doctor_limits(struct doctor *d)
+static void check_watches(struct doctor *d, long used)
 {
-	uid_t uid = d->load->options.agent_uid;
-	long most = read_number(INOTIFY "max_user_watches");
-	long instances = read_number(INOTIFY "max_user_instances");
-	long need = watches_needed(d->config), used = watches_used(uid);
+	long most = read_number(INOTIFY "max_user_watches"), need = watches_needed(d->config);
 
 	if (most < 0) {
 		doctor_unseen(d, AREA, INOTIFY "max_user_watches: %s", strerror(errno));
@@ -128,38 +137,33 @@ void doctor_limits(struct doctor *d)
 			d->load->user_name, used, most);
 		advise_watches(d, 2 * most);
 	}
-	/* Two watchers stand side by side when the set of directories changes. */
-	if (instances >= 0 && instances < 2)
-		doctor_found(d, AREA, "sysctl fs.inotify.max_user_instances=128",
-			"a user may have %ld inotify instances", instances);
-	if (used < 0)
-		doctor_unseen(
-			d, AREA, "how many watches %s has: that takes root", d->load->user_name);
 }
 
-void doctor_user(struct doctor *d)
+/* Two watchers stand side by side when the set of directories changes. */
+static void check_instances(struct doctor *d, long used)
 {
-	const struct config *c = d->config;
-	const char *user = d->cli->user;
-	char group[ACCOUNT_NAME_MAX];
-	uid_t uid;
-	gid_t gid;
+	long most = read_number(INOTIFY "max_user_instances");
 
-	if (!user)
+	if (most < 0 || (most >= 2 && used < most))
 		return;
-	if (!account_user(user, &uid, &gid)) {
-		doctor_found(d, "user", NULL, "there is no user %s on this machine", user);
-		return;
-	}
-	for (size_t i = 0; i < c->n_groups; i++) {
-		const struct group *g = &c->groups[i];
+	if (used >= most)
+		doctor_found(d, AREA, NULL, "%s has all of its %ld inotify instances",
+			d->load->user_name, most);
+	else
+		doctor_found(d, AREA, NULL, "a user may have %ld inotify instances", most);
+	doctor_advise(d,
+		"sysctl fs.inotify.max_user_instances=%ld, and the same in "
+		"/etc/sysctl.d/flagman.conf",
+		most < 64 ? 128 : 2 * most);
+}
 
-		if (account_is_member(user, gid, g->dir_gid))
-			continue;
-		account_group_name(g->dir_gid, group);
-		doctor_found(d, "user", NULL, "%s is not in group %s, so may not press %s%s%s",
-			user, group, g->object, *g->name ? "/" : "", g->name);
-		doctor_advise(
-			d, "usermod -aG %s %s, then disconnect from the share once", group, user);
-	}
+void doctor_limits(struct doctor *d)
+{
+	struct use use = used_by(d->load->options.agent_uid);
+
+	check_watches(d, use.watches);
+	check_instances(d, use.instances);
+	if (use.watches < 0)
+		doctor_unseen(
+			d, AREA, "how many watches %s has: that takes root", d->load->user_name);
 }

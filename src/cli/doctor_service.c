@@ -9,14 +9,27 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sysexits.h>
 #include <unistd.h>
 
 #define AREA      "service"
 #define ANSWER_MS 10000
+#define DELETED   " (deleted)"
+#define RESTART   "systemctl restart flagman (runs go on meanwhile)"
+
+static void check_version(struct doctor *d, const char *version)
+{
+	if (d->replaced || strcmp(version, FLAGMAN_VERSION) == 0)
+		return;
+	d->replaced = true;
+	doctor_found(
+		d, AREA, RESTART, "version %s runs, and " FLAGMAN_VERSION " is installed", version);
+}
 
 static void check_fact(struct doctor *d, const struct control_fact *f, long *held)
 {
@@ -24,6 +37,8 @@ static void check_fact(struct doctor *d, const struct control_fact *f, long *hel
 
 	if (strcmp(f->name, "trouble") == 0) {
 		doctor_found(d, AREA, NULL, "%s", f->value);
+	} else if (strcmp(f->name, "version") == 0) {
+		check_version(d, f->value);
 	} else if (strcmp(f->name, "watches-failed") == 0 && value > 0) {
 		doctor_found(d, "limits",
 			"raise fs.inotify.max_user_watches with sysctl(8), and put it into "
@@ -43,6 +58,28 @@ static void check_fact(struct doctor *d, const struct control_fact *f, long *hel
 	}
 }
 
+/* An upgrade leaves the old program running, from a file that has no name any more; of the socket
+ * it is told who listens (unix(7), SO_PEERCRED).  Only root may look. */
+static void check_program(struct doctor *d, int fd)
+{
+	char path[64], exe[4096];
+	struct ucred peer;
+	socklen_t size = sizeof(peer);
+	ssize_t n;
+
+	if (d->replaced || getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) < 0)
+		return;
+	snprintf(path, sizeof(path), "/proc/%d/exe", peer.pid);
+	n = readlink(path, exe, sizeof(exe) - 1);
+	exe[n > 0 ? n : 0] = '\0';
+	n -= (ssize_t)strlen(DELETED);
+	if (n <= 0 || strcmp(exe + n, DELETED) != 0)
+		return;
+	d->replaced = true;
+	doctor_found(
+		d, AREA, RESTART, "%.*s was replaced, and what runs is the old one", (int)n, exe);
+}
+
 /* A call that complains only in the findings.  0; EX_NOPERM or EX_UNAVAILABLE: nobody to ask;
  * EX_TEMPFAIL: no answer. */
 static int ask(struct doctor *d, enum control_type type, call_handler *handler, void *userdata)
@@ -54,6 +91,7 @@ static int ask(struct doctor *d, enum control_type type, call_handler *handler, 
 
 	if (r)
 		return r;
+	check_program(d, fd);
 	if (call_send(fd, &q, -1))
 		return EX_TEMPFAIL;
 	while (call_next(fd, ANSWER_MS, NULL, &m) == CALL_MESSAGE) {
@@ -111,12 +149,28 @@ static void check_flag(struct doctor *d, const struct control_action *a)
 	doctor_advise(d, "flagman restore '%s'", a->object);
 }
 
+static void keep(struct doctor *d, const struct control_action *a)
+{
+	struct live_action *p = reallocarray(d->live, d->n_live + 1, sizeof(*p));
+	char name[TARGET_NAME_MAX];
+
+	if (!p)
+		return;
+	d->live = p;
+	p[d->n_live].name = strdup(target_name(name, a->object, a->group, a->action));
+	p[d->n_live].misconfigured = a->state == STATE_MISCONFIGURED;
+	if (p[d->n_live].name)
+		d->n_live++;
+}
+
 static void take_action(const union control_message *m, void *userdata)
 {
 	struct doctor *d = userdata;
 
-	if (m->header.type == CONTROL_ACTION)
-		check_flag(d, &m->action);
+	if (m->header.type != CONTROL_ACTION)
+		return;
+	check_flag(d, &m->action);
+	keep(d, &m->action);
 }
 
 static void not_running(struct doctor *d)
@@ -148,6 +202,8 @@ void doctor_service(struct doctor *d)
 		doctor_unseen(d, AREA, "flagman does not say how it is");
 	if (ask(d, CONTROL_STATUS, take_action, d))
 		doctor_unseen(d, AREA, "flagman does not say what its flags show");
+	else
+		d->asked = geteuid() == 0 || !d->load->options.privileged;
 	if (geteuid() != 0 && d->load->options.privileged)
 		doctor_unseen(d, AREA, "as an ordinary user only your own buttons are seen");
 }

@@ -1,175 +1,239 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/*
- * What smb.conf says of the share that has a directory.path.  Each finding is one setting, what it
- * does to a press, and the line to write.
- */
-#include "cli/doctor.h"
+/* What smb.conf says of the shares that have a directory.path. */
+#include "cli/doctor_share.h"
 
-#include "cli/share.h"
-#include "cli/smbconf.h"
 #include "common/fd.h"
 
 #include <errno.h>
+#include <fnmatch.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
-#define AREA "share"
+#define SAMBA_CONF \
+	"/var/lib/flagman/samba.conf" /* flagmand's own sections, where it is the system's */
 
-struct look {
-	struct doctor *d;
-	const struct smbconf *conf;
-	const struct smbconf_section *section;
-	const struct share *share; /* what the configuration needs */
-};
-
-/* KEY must not be Yes. */
-static void must_be_no(const struct look *l, const char *key, const char *why)
+void share_must_be_no(const struct share_look *l, const char *key, const char *why)
 {
 	if (!smbconf_yes(l->conf, l->section, key))
 		return;
-	doctor_found(l->d, AREA, NULL, "[%s] has %s = yes, %s", l->section->name, key, why);
+	doctor_found(l->d, SHARE_AREA, NULL, "[%s] has %s = yes, %s", l->section->name, key, why);
 	doctor_advise(l->d, "write: %s = no", key);
 }
 
-static void check_caching(const struct look *l)
+void share_must_be_yes(const struct share_look *l, const char *key, const char *why)
+{
+	if (strcasecmp(smbconf_get(l->conf, l->section, key), "no") != 0)
+		return;
+	doctor_found(l->d, SHARE_AREA, NULL, "[%s] has %s = no, %s", l->section->name, key, why);
+	doctor_advise(l->d, "write: %s = yes", key);
+}
+
+static void check_caching(const struct share_look *l)
 {
 	const char *csc = smbconf_get(l->conf, l->section, "csc policy");
 
-	must_be_no(l, "oplocks", "so clients keep showing a flag's old text");
+	share_must_be_no(l, "oplocks", "so clients keep showing a flag's old text");
 	/* Without oplocks smbd ignores it. */
 	if (smbconf_yes(l->conf, l->section, "oplocks"))
-		must_be_no(l, "level2 oplocks", "so clients keep showing a flag's old text");
-	must_be_no(l, "kernel oplocks", "so a client can keep flagman from writing");
+		share_must_be_no(l, "level2 oplocks", "so clients keep showing a flag's old text");
+	share_must_be_no(l, "kernel oplocks", "so a client can keep flagman from writing");
 	if (strcasecmp(csc, "disable") != 0)
-		doctor_found(l->d, AREA, "write: csc policy = disable",
+		doctor_found(l->d, SHARE_AREA, "write: csc policy = disable",
 			"[%s] has csc policy = %s: offline files may replay a deletion, which is a "
 			"press, at the next logon",
 			l->section->name, csc);
 }
 
-static void check_access(const struct look *l)
+static void check_access(const struct share_look *l)
 {
-	must_be_no(l, "read only", "which forbids deleting, too");
-	must_be_no(l, "follow symlinks", "so who may write here may show the server's files");
-	must_be_no(l, "wide links", "so a symlink may lead out of the share");
-	must_be_no(l, "store dos attributes",
+	share_must_be_yes(l, "available", "so nobody can connect to it");
+	share_must_be_no(l, "read only", "which forbids deleting, too");
+	share_must_be_no(l, "follow symlinks", "so who may write here may show the server's files");
+	share_must_be_no(l, "wide links", "so a symlink may lead out of the share");
+	share_must_be_no(l, "store dos attributes",
 		"so a client can make a flag read-only, and then nobody can press it");
-	if (!smbconf_has_pattern(l->conf, l->section, "veto files", ".flagman"))
-		doctor_found(l->d, AREA, "add /.flagman/ to veto files",
+	if (l->top && !smbconf_has_pattern(l->conf, l->section, "veto files", ".flagman"))
+		doctor_found(l->d, SHARE_AREA, "add /.flagman/ to veto files",
 			"[%s] does not hide .flagman, which is flagman's workshop",
 			l->section->name);
 	if (l->share->drops && smbconf_has_pattern(l->conf, l->section, "veto files", "._*"))
-		doctor_found(l->d, AREA, "take /._*/ out of veto files",
+		doctor_found(l->d, SHARE_AREA, "take /._*/ out of veto files",
 			"[%s] vetoes ._*, so macOS can't copy downloads into a drop folder",
 			l->section->name);
 }
 
-/* Where the module stands in `vfs objects`; SIZE_MAX: nowhere. */
-static size_t module_place(const struct look *l, const char *module)
+/* KEY is `veto files` or `hide files`. */
+static void must_not_match(const struct share_look *l, const char *key)
 {
-	const char *list = smbconf_get(l->conf, l->section, "vfs objects");
-	size_t n;
+	_cleanup_free_ char *list = strdup(smbconf_get(l->conf, l->section, key));
 
-	for (const char *p = list; *p; p += n + (p[n] != '\0')) {
-		n = strcspn(p, " \t,");
-		if (n == strlen(module) && strncasecmp(p, module, n) == 0)
-			return (size_t)(p - list);
+	for (char *pattern, *rest = list; (pattern = strsep(&rest, "/"));) {
+		if (!*pattern || fnmatch(pattern, "Restart.txt", FNM_CASEFOLD) != 0)
+			continue;
+		doctor_found(l->d, SHARE_AREA, NULL, "[%s] has %s in %s, which flags match",
+			l->section->name, pattern, key);
+		doctor_advise(l->d, "take /%s/ out of %s", pattern, key);
 	}
-	return SIZE_MAX;
 }
 
-static void check_press_only(const struct look *l)
+static void check_visible(const struct share_look *l)
 {
-	const char *style = smbconf_get(l->conf, l->section, "acl_xattr:default acl style");
+	const char *age = smbconf_get(l->conf, l->section, "hide new files timeout");
 
-	if (module_place(l, "acl_xattr") == SIZE_MAX)
-		doctor_found(l->d, AREA, "write: vfs objects = full_audit acl_xattr",
-			"[%s] lacks acl_xattr, so nobody can press what has access: press-only",
-			l->section->name);
-	if (!smbconf_yes(l->conf, l->section, "acl_xattr:ignore system acls"))
-		doctor_found(l->d, AREA, "write: acl_xattr:ignore system acls = yes",
-			"[%s] lacks it, so the ACL of a press-only directory does not count",
-			l->section->name);
-	if (strcasecmp(style, "posix") != 0)
-		doctor_found(l->d, AREA, "write: acl_xattr:default acl style = posix",
-			"[%s] has %s, so members can't read the flags", l->section->name,
-			*style ? style : "none");
+	/* Flags are flagman's, and those who press may read them. */
+	share_must_be_no(
+		l, "hide unwriteable files", "which hides every flag from those who press");
+	if (strtol(age, NULL, 10) > 0)
+		doctor_found(l->d, SHARE_AREA, "write: hide new files timeout = 0",
+			"[%s] has hide new files timeout = %s, which hides each flag that has just "
+			"changed",
+			l->section->name, age);
+	must_not_match(l, "veto files");
+	must_not_match(l, "hide files");
 }
 
-/* Options of modules are as written, not as testparm would. */
-static bool is_no(const char *value)
+static void check_section(const struct share_look *l)
 {
-	return strcasecmp(value, "no") == 0 || strcasecmp(value, "false") == 0 ||
-	       strcmp(value, "0") == 0;
+	check_caching(l);
+	check_access(l);
+	check_visible(l);
+	share_modules(l);
+	share_people(l);
 }
 
-static void must_record(const struct look *l, const char *op)
+static void no_share(struct doctor *d, const char *path)
 {
-	if (!smbconf_has_word(l->conf, l->section, "full_audit:success", op) &&
-		!smbconf_has_word(l->conf, l->section, "full_audit:success", "all"))
-		doctor_found(l->d, AREA, "write: full_audit:success = unlinkat renameat",
-			"[%s] does not record %s, so samba-audit can't say who pressed",
-			l->section->name, op);
+	bool ours = strcmp(d->cli->run_dir, CLI_RUN_DIR) == 0 && access(SAMBA_CONF, F_OK) == 0;
+
+	doctor_found(d, SHARE_AREA, NULL, "no share of smb.conf has %s", path);
+	if (ours)
+		doctor_advise(d, "write at the end of smb.conf: include = " SAMBA_CONF);
+	else
+		doctor_advise(d, "flagman samba prints one; append it to smb.conf");
 }
 
-/* Does what the share writes come to where samba-audit reads, in a form that it can read? */
-static void check_audit(const struct look *l, const char *source)
+/* All shares of the directory that is nearest: people come by each of them.  How many. */
+static size_t check_shares_of(struct share_look *l, const char *path)
 {
-	const char *prefix = smbconf_get(l->conf, l->section, "full_audit:prefix");
+	const struct smbconf_section *nearest = smbconf_cover(l->conf, path), *s;
+	size_t n = 0;
 
-	if (module_place(l, "full_audit") == SIZE_MAX) {
-		doctor_found(l->d, AREA, NULL,
-			"[%s] lacks full_audit, so samba-audit can't say who pressed",
-			l->section->name);
-		doctor_advise(l->d, "write: vfs objects = full_audit%s",
-			l->share->press_only ? " acl_xattr" : "");
-		return;
+	for (size_t i = 0; nearest && i < l->conf->n_sections; i++) {
+		s = &l->conf->sections[i];
+		if (s != nearest && !smbconf_same_path(s, nearest))
+			continue;
+		l->section = s;
+		check_section(l);
+		n++;
 	}
-	if (strcmp(prefix, "%u|%I|%m|%S") != 0 && strcmp(prefix, "%U|%I|%m|%S") != 0)
-		doctor_found(l->d, AREA, "write: full_audit:prefix = %u|%I|%m|%S",
-			"[%s] has full_audit:prefix = %s, so samba-audit can't say who pressed",
-			l->section->name, *prefix ? prefix : "(none)");
-	must_record(l, "unlinkat");
-	must_record(l, "renameat");
-	if (strcmp(source, "journal") == 0 &&
-		is_no(smbconf_get(l->conf, l->section, "full_audit:syslog")))
-		doctor_found(l->d, AREA,
-			"write: full_audit:syslog = true; or name Samba's log as samba-audit",
-			"[%s] has full_audit:syslog = no, so its record does not come to the "
-			"journal",
-			l->section->name);
+	return n;
 }
 
-static void check_modules(const struct look *l)
+/* Without a share of directory.path, objects may have shares of their own. */
+static void check_objects(struct share_look *l)
 {
-	size_t audit = module_place(l, "full_audit"), acl = module_place(l, "acl_xattr");
+	const struct config *c = l->d->config;
+	size_t with = 0, without = 0;
+	const char *lacking = NULL;
 
-	if (module_place(l, "recycle") != SIZE_MAX)
-		doctor_found(l->d, AREA, "take recycle out of vfs objects",
-			"[%s] has recycle: every press leaves a dead flag in the bin",
-			l->section->name);
-	if (audit != SIZE_MAX && acl != SIZE_MAX && audit > acl)
-		doctor_found(l->d, AREA, "write full_audit before acl_xattr in vfs objects",
-			"[%s] has acl_xattr before full_audit, so audited paths are wrong",
-			l->section->name);
-	if (l->share->press_only)
-		check_press_only(l);
-	if (l->d->config->settings.samba_audit)
-		check_audit(l, l->d->config->settings.samba_audit);
+	l->top = false;
+	for (size_t i = 0; i < c->n_groups; i++) {
+		_cleanup_free_ char *path = NULL;
+		const struct group *g = &c->groups[i];
+
+		if (strcmp(g->path, l->share->path) != 0 ||
+			asprintf(&path, "%s/%s", g->path, g->object) < 0)
+			continue;
+		if (smbconf_cover(l->conf, path)) {
+			with += check_shares_of(l, path);
+			continue;
+		}
+		lacking = g->object;
+		without++;
+	}
+	if (!with)
+		no_share(l->d, l->share->path);
+	else if (without)
+		doctor_found(l->d, SHARE_AREA, "flagman samba prints a share for all of it",
+			"no share of smb.conf has %s/%s", l->share->path, lacking);
+}
+
+/* smb.conf may name it by another way, through a symlink. */
+static const char *real_path(const struct config *c, const char *path)
+{
+	for (size_t i = 0; i < c->n_groups; i++)
+		if (c->groups[i].path == path)
+			return c->groups[i].real;
+	return path;
+}
+
+static bool by_macro(const struct smbconf *conf, const char *path)
+{
+	for (size_t i = 0; i < conf->n_sections; i++)
+		if (smbconf_may_cover(&conf->sections[i], path))
+			return true;
+	return false;
 }
 
 static void check_share(struct doctor *d, const struct smbconf *conf, const struct share *s)
 {
-	struct look l = {.d = d, .conf = conf, .share = s};
+	struct share_look l = {.d = d, .conf = conf, .share = s, .top = true};
+	const char *real = real_path(d->config, s->path);
 
-	l.section = smbconf_cover(conf, s->path);
-	if (!l.section) {
-		doctor_found(d, AREA, "flagman samba prints one", "no share of smb.conf has %s",
-			s->path);
+	if (check_shares_of(&l, s->path) || check_shares_of(&l, real))
 		return;
+	if (by_macro(conf, real))
+		doctor_unseen(
+			d, SHARE_AREA, "whose share has %s: a path there has a %% in it", s->path);
+	else
+		check_objects(&l);
+}
+
+/* Each path as where its symlinks lead; what is on a network, maybe a dead one, is left alone. */
+static void resolve_paths(struct smbconf *conf)
+{
+	for (size_t i = 0; i < conf->n_sections; i++)
+		for (size_t k = 0; k < conf->sections[i].n_settings; k++) {
+			struct smbconf_setting *s = &conf->sections[i].settings[k];
+			char *real;
+
+			if (strcasecmp(s->key, "path") != 0 || doctor_network(s->value))
+				continue;
+			real = realpath(s->value, NULL);
+			if (!real)
+				continue;
+			free(s->value);
+			s->value = real;
+		}
+}
+
+/* What no share has of its own. */
+static void check_global(struct doctor *d, const struct smbconf *conf)
+{
+	static const char why[] = "so clients' windows show no new state until F5 is pressed";
+	struct share_look l = {.d = d, .conf = conf};
+
+	for (size_t i = 0; i < conf->n_sections; i++) {
+		l.section = &conf->sections[i];
+		if (strcasecmp(l.section->name, "global") != 0)
+			continue;
+		share_must_be_yes(&l, "kernel change notify", why);
+		share_must_be_yes(&l, "change notify", why);
 	}
-	check_caching(&l);
-	check_access(&l);
-	check_modules(&l);
+}
+
+static void refused(struct doctor *d, int error)
+{
+	if (error == -EINVAL && geteuid() == 0)
+		doctor_found(d, SHARE_AREA, "testparm -s says why",
+			"testparm refuses smb.conf, and so will smbd");
+	else
+		doctor_unseen(d, SHARE_AREA, "testparm, which knows smb.conf, %s",
+			error == -ENOENT   ? "is not installed here"
+			: error == -EINVAL ? "refuses it"
+					   : strerror(-error));
 }
 
 void doctor_shares(struct doctor *d)
@@ -183,16 +247,17 @@ void doctor_shares(struct doctor *d)
 		return;
 	r = smbconf_run(d->cli->smb_conf, &conf);
 	if (r < 0) {
-		doctor_unseen(d, AREA, "testparm, which knows smb.conf, %s",
-			r == -ENOENT   ? "is not installed here"
-			: r == -EINVAL ? "refuses it"
-				       : strerror(-r));
+		refused(d, r);
 		return;
 	}
+	resolve_paths(&conf);
 	if (share_list(d->config, &shares, &n) == 0) {
 		for (size_t i = 0; i < n; i++)
 			check_share(d, &conf, &shares[i]);
 		share_list_free(shares, n);
 	}
+	check_global(d, &conf);
+	samba_running(d);
+	samba_account(d, &conf);
 	smbconf_done(&conf);
 }

@@ -45,5 +45,9 @@ bool smbconf_has_pattern(const struct smbconf *c, const struct smbconf_section *
 
 /* The share that has PATH or what is nearest above it; NULL. */
 const struct smbconf_section *smbconf_cover(const struct smbconf *c, const char *path);
+/* Have both the same directory? */
+bool smbconf_same_path(const struct smbconf_section *a, const struct smbconf_section *b);
+/* Has its path a macro (%U), so that it may be PATH for somebody? */
+bool smbconf_may_cover(const struct smbconf_section *s, const char *path);
 
 #endif

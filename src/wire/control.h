@@ -116,8 +116,8 @@ struct control_output {
 /*
  * "watches" "12", "watches-failed" (directories that could not be watched), "descriptors-held" and
  * then "descriptors-budget" (flags held by a descriptor, and how many may be),
- * "directories-unusable", ...  A "trouble" is a sentence about something that is wrong now (disk
- * full, why a board can't be used); there may be several.  doctor shows them.
+ * "directories-unusable", "version", ...  A "trouble" is a sentence about something that is wrong
+ * now (disk full, why a board can't be used); there may be several.  doctor shows them.
  */
 struct control_fact {
 	struct wire_header header;

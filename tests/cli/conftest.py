@@ -3,8 +3,10 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -12,6 +14,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from fake_agent import FakeAgent  # noqa: E402
+from patient import Patient  # noqa: E402
 
 PROGRAM = os.environ["FLAGMAN_CLI"]
 
@@ -60,6 +63,20 @@ def agent(cli):
     agent = FakeAgent(str(cli.run_dir))
     yield agent
     agent.close()
+
+
+@pytest.fixture
+def public():
+    """Where others may pass; pytest's own directories are closed to them."""
+    path = Path(tempfile.mkdtemp(prefix="flagman-cli-"))
+    path.chmod(0o755)
+    yield path
+    shutil.rmtree(path)
+
+
+@pytest.fixture
+def patient(cli, agent, tmp_path, public):
+    return Patient(cli, agent, tmp_path, public)
 
 
 def pytest_configure(config):
