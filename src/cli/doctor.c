@@ -70,6 +70,14 @@ void doctor_unseen(struct doctor *d, const char *area, const char *fmt, ...)
 	va_end(ap);
 }
 
+void doctor_parent(const struct doctor *d, char *buf, size_t size)
+{
+	const char *slash = strrchr(d->load->main_file, '/');
+	int n = slash ? (int)(slash - d->load->main_file) : 0;
+
+	snprintf(buf, size, "%.*s", n ? n : 1, n ? d->load->main_file : "/");
+}
+
 char *doctor_name(char *buf, const struct group *g, const struct action *a)
 {
 	return target_name(buf, g->object, g->name, a->name);

@@ -74,6 +74,8 @@ void doctor_program(struct doctor *d, const char *name, const struct person *p, 
 /* Whom the service runs A as; RET is the caller's to free (person_done()).  0 or -errno. */
 int doctor_person(const struct doctor *d, const struct how *how, struct person *ret);
 
+/* The directory of conf.d, where flagman.yaml is. */
+void doctor_parent(const struct doctor *d, char *buf, size_t size);
 /* "OBJECT/GROUP/ACTION" of the configuration's; SIZE of BUF is TARGET_NAME_MAX. */
 char *doctor_name(char *buf, const struct group *g, const struct action *a);
 

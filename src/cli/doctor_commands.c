@@ -24,8 +24,10 @@
 static const char *const unit_dirs[] = {
 	"/etc/systemd/system",
 	"/etc/systemd/system.control",
+	"/etc/systemd/system.attached",
 	"/run/systemd/system",
 	"/run/systemd/system.control",
+	"/run/systemd/system.attached",
 	"/run/systemd/transient",
 	"/run/systemd/generator",
 	"/run/systemd/generator.early",

@@ -6,6 +6,7 @@
 #include "common/fd.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -42,13 +43,10 @@ static void check_trust(struct doctor *d, const char *path)
 /* Who may rename in there can put another conf.d in its place; flagman.yaml is in it. */
 static void check_parent(struct doctor *d)
 {
-	_cleanup_free_ char *parent = strdup(d->load->main_file);
-	char *slash = parent ? strrchr(parent, '/') : NULL;
+	char parent[PATH_MAX];
 	struct stat st;
 
-	if (!slash)
-		return;
-	slash[slash == parent] = '\0';
+	doctor_parent(d, parent, sizeof(parent));
 	/* A private instance's may lie in /tmp, which is sticky. */
 	if (stat(parent, &st) == 0 && !(st.st_mode & S_ISVTX))
 		check_trust(d, parent);

@@ -107,12 +107,18 @@ static void compare_both(struct doctor *d, const struct live_action *files, size
 	buf_done(&where.text);
 }
 
+/* --run-dir without --conf-dir, or the other way round, may be two instances. */
+static bool belong_together(const struct cli *cli)
+{
+	return cli->conf_dir_given == (strcmp(cli->run_dir, CLI_RUN_DIR) != 0);
+}
+
 void doctor_live(struct doctor *d)
 {
 	struct live_action *files;
 	size_t n;
 
-	if (!d->asked)
+	if (!d->asked || !belong_together(d->cli))
 		return;
 	qsort(d->live, d->n_live, sizeof(*d->live), compare);
 	files = list_config(d->config, &n);

@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #define AREA     "samba"
+#define PROGRAM  "/usr/sbin/smbd"
 #define UNITS    "/usr/lib/systemd/system/"
 #define NO_USER  "Username not found"
 #define NO_BASE  "ailed to open" /* its data base; then it says the other, too */
@@ -38,6 +39,11 @@ static void not_running(struct doctor *d)
 {
 	bool smb = access(UNITS "smbd.service", F_OK) < 0 && access(UNITS "smb.service", F_OK) == 0;
 
+	/* It may be in another container. */
+	if (access(PROGRAM, X_OK) < 0) {
+		doctor_unseen(d, AREA, "smbd is not installed here");
+		return;
+	}
 	doctor_found(d, AREA, NULL, "smbd is not running here, so nobody sees the share");
 	doctor_advise(d, "systemctl enable --now %s", smb ? "smb" : "smbd");
 }

@@ -78,6 +78,19 @@ static void must_not_match(const struct share_look *l, const char *key)
 	}
 }
 
+/* Is there a flag below it that who presses can't read? */
+static bool any_unreadable(const struct config *c, const char *path)
+{
+	for (size_t i = 0; i < c->n_groups; i++) {
+		const struct group *g = &c->groups[i];
+		mode_t bit = g->file_gid == g->dir_gid ? 0040 : 0004;
+
+		if (strcmp(g->path, path) == 0 && !(g->file_mode & bit))
+			return true;
+	}
+	return false;
+}
+
 static void check_visible(const struct share_look *l)
 {
 	const char *age = smbconf_get(l->conf, l->section, "hide new files timeout");
@@ -85,6 +98,10 @@ static void check_visible(const struct share_look *l)
 	/* Flags are flagman's, and those who press may read them. */
 	share_must_be_no(
 		l, "hide unwriteable files", "which hides every flag from those who press");
+	if (any_unreadable(l->d->config, l->share->path))
+		share_must_be_no(l, "hide unreadable",
+			"which hides flags whose file.group or file.mode is not for those who "
+			"press");
 	if (strtol(age, NULL, 10) > 0)
 		doctor_found(l->d, SHARE_AREA, "write: hide new files timeout = 0",
 			"[%s] has hide new files timeout = %s, which hides each flag that has just "

@@ -196,6 +196,8 @@ void share_people(const struct share_look *l)
 	for (size_t i = 0; i < l->share->n_gids; i++) {
 		check_valid_users(l, l->share->gids[i]);
 		check_shut_out(l, "invalid users", l->share->gids[i], "can't connect");
-		check_shut_out(l, "read list", l->share->gids[i], "can delete nothing");
+		/* Who is in both may write. */
+		if (!*smbconf_get(l->conf, l->section, "write list"))
+			check_shut_out(l, "read list", l->share->gids[i], "can delete nothing");
 	}
 }

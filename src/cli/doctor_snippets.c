@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <fnmatch.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -166,13 +167,11 @@ static void beside_conf_dir(struct doctor *d, int dir, const char *path, const c
 
 void doctor_snippets(struct doctor *d)
 {
-	_cleanup_free_ char *parent = strdup(d->load->main_file);
-	char *slash = parent ? strrchr(parent, '/') : NULL;
+	char parent[PATH_MAX];
 
 	each(d, d->cli->conf_dir, in_conf_dir);
+	doctor_parent(d, parent, sizeof(parent));
 	/* A private instance's may lie beside anything. */
-	if (!slash || !ends_in(d->cli->conf_dir, "/conf.d"))
-		return;
-	*slash = '\0';
-	each(d, parent, beside_conf_dir);
+	if (ends_in(d->cli->conf_dir, "/conf.d"))
+		each(d, parent, beside_conf_dir);
 }

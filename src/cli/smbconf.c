@@ -187,7 +187,8 @@ bool smbconf_may_cover(const struct smbconf_section *s, const char *path)
 {
 	const char *dir = find(s, "path"), *macro = dir ? strchr(dir, '%') : NULL;
 
-	return macro && strncmp(dir, path, (size_t)(macro - dir)) == 0;
+	/* What begins with one is a home, or is known to nobody. */
+	return macro && macro > dir + 1 && strncmp(dir, path, (size_t)(macro - dir)) == 0;
 }
 
 int smbconf_run(const char *file, struct smbconf *ret)

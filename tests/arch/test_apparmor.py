@@ -16,7 +16,7 @@ from conftest import TOP
 
 APPARMOR = TOP / "packaging" / "apparmor"
 PROFILES = {"flagmand", "flagman-agent", "flagman-watcher", "flagman-runner", "flagman-names",
-            "flagman-disc", "flagman", "testparm", "flagman-command", "flagman-follower"}
+            "flagman-disc", "flagman", "testparm", "pdbedit", "flagman-command", "flagman-follower"}
 
 
 # Of the command line's, whose caller has rights of his own: snippets, a private instance's socket.
@@ -149,7 +149,7 @@ def test_who_executes_what(profiles):
     assert execs["flagmand"] == {helpers + h for h in ("agent", "watcher", "runner", "names")}
     assert execs["flagman-disc"] == {"/usr/bin/flagman-disc"}
     assert execs["flagman-follower"] == {"/{usr/,}bin/journalctl", "/{usr/,}bin/tail"}
-    assert execs["flagman"] == {"/{usr/,}bin/testparm"}
+    assert execs["flagman"] == {"/{usr/,}bin/testparm", "/{usr/,}bin/pdbedit"}
     for name in ("flagman-agent", "flagman-watcher", "flagman-runner", "flagman-names"):
         assert not execs[name]
     for name in ("flagmand", "flagman-names", "flagman"):
@@ -200,7 +200,7 @@ def test_the_default_command_restarts_services_and_no_more(profiles):
 
 def test_only_who_looks_names_up_has_a_network(profiles):
     assert {name for name, profile in profiles.items() if profile.network} <= {
-        "flagmand", "flagman-names", "flagman", "testparm"}
+        "flagmand", "flagman-names", "flagman", "testparm", "pdbedit"}
 
 
 def test_nobody_may_change_the_policy(profiles):

@@ -67,6 +67,20 @@ class Patient:
         self.options.update({k.replace("_", " "): v for k, v in options.items()})
         return self
 
+    def etc(self, *edits):
+        """Shell that has an /etc of its own, in which EDITS are made, shell too.
+
+        All of it: a file that is mounted over one of /etc is gone when somebody replaces that, as
+        useradd(8) does, in whatever namespace.
+        """
+        return "\n".join([f"rm -rf {self.tmp}/its; mkdir {self.tmp}/its; cd {self.tmp}/its",
+                          "cp -aL /etc/passwd /etc/group /etc/nsswitch.conf /etc/samba .", *edits,
+                          "mount --bind . /etc"])
+
+    def with_members(self, *names):
+        """Of the group of those who press."""
+        return self.etc(f"sed -i 's/^{GROUP}:.*/&{','.join(names)}/' group")
+
     def write_smb_conf(self):
         sections = self.sections or {"flags": self.options}
         self.smb_conf.write_text("[global]\n" + "".join(

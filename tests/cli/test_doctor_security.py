@@ -24,8 +24,11 @@ UNLOADED = f"{SYS}; >/sys/fs/selinux/context; " \
            "mount --bind /proc/self/oom_score_adj /sys/fs/selinux/context"
 
 
+NAME, CONTEXT = "-n security.selinux -v", "system_u:object_r:%s:s0"
+
+
 def label(path, kind):
-    os.setxattr(path, "security.selinux", f"system_u:object_r:{kind}:s0\0".encode(),
+    os.setxattr(path, "security.selinux", (CONTEXT % kind + "\0").encode(),
                 follow_symlinks=False)
 
 
@@ -81,18 +84,14 @@ def test_labels_that_are_wrong(labelled):
     ("/run/flagman", "flagman_runtime_t")])
 def test_label_of_the_systems_places(labelled, path, kind):
     """Those of a tmpfs, which is gone with the namespace."""
-    above = os.path.dirname(path)
-    made = (f"mount -t tmpfs none {above}; mkdir {path}\n"
-            f"setfattr -n security.selinux -v system_u:object_r:%s:s0 {path}")
-    # /etc goes and with it accounts: so they are taken along
-    keep = (f"cp -a /etc/passwd /etc/group /etc/nsswitch.conf {labelled.tmp}/", "")
-    back = ("for f in passwd group nsswitch.conf; do cp -a {}/$f /etc/; done".format(labelled.tmp),
-            "")
-    n = path != "/etc/flagman"
-    assert labelled.of("selinux", sick="\n".join(
-        (LOADED, keep[n], made % "var_t", back[n]))) == [
-            (f"{path} has the type var_t, not {kind}", f"restorecon -RFv {path}")]
-    assert labelled.of("selinux", sick="\n".join((LOADED, keep[n], made % kind, back[n]))) == []
+    if path.startswith("/etc/"):
+        made = labelled.etc("mkdir -p flagman", f"setfattr {NAME} {CONTEXT % '%s'} flagman")
+    else:
+        made = (f"mount -t tmpfs none {os.path.dirname(path)}; mkdir {path}\n"
+                f"setfattr {NAME} {CONTEXT % '%s'} {path}")
+    assert labelled.of("selinux", sick=f"{LOADED}\n{made}" % "var_t") == [
+        (f"{path} has the type var_t, not {kind}", f"restorecon -RFv {path}")]
+    assert labelled.of("selinux", sick=f"{LOADED}\n{made}" % kind) == []
 
 
 def test_selinux_without_the_module(labelled):

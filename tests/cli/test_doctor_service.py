@@ -9,7 +9,7 @@ import sys
 import pytest
 
 from fake_agent import EX_NOPERM, HEALTH, STATUS
-from snippets import ROOT, USER
+
 
 def test_service_not_running(patient):
     patient.prepare()
@@ -130,6 +130,15 @@ def test_snippets_that_were_not_taken_up(patient):
     assert service[0] == ("flagman has what no snippet has: Gone/Go", "flagman reload")
     assert service[1][0] == "flagman does not have Web/Go, as the snippets do"
     assert service[1][1].startswith("flagman reload")
+
+
+def test_two_instances(patient):
+    """One's service and another's snippets are not compared."""
+    patient.prepare().agent.add("Gone", "Go", path="/nonexistent", state="running")
+    program, _, run_dir, *conf = patient.cli.line()
+    system = [program, "--run-dir", run_dir]
+    assert not [m for m, _ in patient.of("service", line=system) if "no snippet has" in m]
+    assert [m for m, _ in patient.of("service", line=[*system, *conf]) if "no snippet has" in m]
 
 
 def test_many_that_were_not_taken_up(patient):

@@ -176,7 +176,7 @@ def test_share_with_a_macro(patient):
     """Whose directory it is depends on who connects."""
     patient.prepare().set(path=f"{patient.public}/%U")
     assert patient.look() == ([], ["share"]) and "%" in patient.seen[0]
-    patient.set(path="/srv/%U")
+    patient.set(path="/srv/%U", comment="%U")
     assert "no share of smb.conf has" in patient.only()[1]
 
 
@@ -217,21 +217,31 @@ def test_valid_users_that_may_let_them_in(patient, users):
     assert patient.prepare().set(valid_users=users).look()[0] == []
 
 
-def with_members(patient, *names):
-    return (f"sed 's/^{GROUP}:.*/&{','.join(names)}/' /etc/group >{patient.tmp}/group\n"
-            f"chmod 644 {patient.tmp}/group; mount --bind {patient.tmp}/group /etc/group")
-
-
 @pytest.mark.root
 def test_valid_users_one_by_one(patient):
     patient.prepare().set(valid_users="games, @man")
-    sick = with_members(patient, "games", "man")
+    sick = patient.with_members("games", "man")
     assert patient.look(sick=sick)[0] == []
-    ((message, advice),) = patient.of("share", sick=with_members(patient, "games", "man", "news"))
+    ((message, advice),) = patient.of("share", sick=patient.with_members("games", "man", "news"))
     assert message.endswith(f"so news of group {GROUP} can't connect")
     assert advice == f"add @{GROUP} to valid users"
     patient.set(valid_users=None, invalid_users="man")
     assert "so man can't connect" in patient.only(sick=sick)[1]
+
+
+def test_read_list_and_write_list(patient):
+    """Who is in both may write."""
+    patient.prepare().set(read_list=f"@{GROUP}", write_list=f"@{GROUP}")
+    assert patient.look()[0] == []
+
+
+def test_flags_that_are_hidden(patient):
+    """Only those that who presses can't read."""
+    patient.prepare().set(hide_unreadable="yes")
+    assert patient.look()[0] == []
+    path = patient.cli.conf_dir / "apache.yaml"
+    path.write_text(path.read_text().replace("  actions:", "  file: {mode: 0600}\n  actions:"))
+    assert "hide unreadable = yes, which hides flags" in patient.only()[1]
 
 
 def test_forced_group_of_those_who_may(patient):
@@ -251,12 +261,14 @@ ALONE = ("--mount", "--pid", "--fork", "--mount-proc", "--kill-child")
 def test_smbd_that_does_not_run(patient):
     """Its processes are looked for; of another smb.conf it is another smbd."""
     patient.prepare()
-    here = f"mount --bind {patient.smb_conf} /etc/samba/smb.conf"
+    here = patient.etc(f"cp {patient.smb_conf} samba/smb.conf")
     assert patient.of("samba", sick=here, unshare=ALONE, smb_conf=False) == [
         ("smbd is not running here, so nobody sees the share", "systemctl enable --now smbd")]
     smbd = f"cp /bin/sleep {patient.tmp}/smbd; {patient.tmp}/smbd 60 >/dev/null 2>&1 &"
     assert patient.of("samba", sick=f"{here}\n{smbd}", unshare=ALONE, smb_conf=False) == []
     assert patient.of("samba", sick="true", unshare=ALONE) == []
+    gone = f"{here}; mount --bind /dev/null /usr/sbin/smbd"
+    assert patient.look(sick=gone, unshare=ALONE, smb_conf=False) == ([], ["samba"])
 
 
 @pytest.fixture
@@ -307,12 +319,11 @@ def test_log_that_flagman_may_not_read(patient):
     log.touch(mode=0o640)
     os.chown(log, 0, grp.getgrnam("adm").gr_gid)
     audit(patient.prepare(), log)
-    who = "flagman"
-    known = (f"grep -v ^flagman: /etc/passwd >{patient.tmp}/passwd\n"
-             f"echo flagman:x:{patient.watcher()}:65534::/:/bin/false >>{patient.tmp}/passwd\n"
-             f"chmod 644 {patient.tmp}/passwd; mount --bind {patient.tmp}/passwd /etc/passwd")
+    known = patient.etc("sed -i /^flagman:/d passwd",
+                        f"echo flagman:x:{patient.watcher()}:65534::/:/bin/false >>passwd")
     assert patient.of("samba", sick=known) == [
-        (f"samba-audit: {who} may not read {log}", "adduser flagman adm; systemctl restart flagman")]
+        (f"samba-audit: flagman may not read {log}",
+         "adduser flagman adm; systemctl restart flagman")]
     log.chmod(0o644)
     assert patient.look(sick=known)[0] == []
     shut = patient.public / "shut"
@@ -337,11 +348,11 @@ def test_journal(patient):
     run = "mount -t tmpfs none /run"
     assert patient.of("samba", sick=f"{run}; {journald}") == []
     ((message, advice),) = patient.of("samba", sick=run)
-    assert message == "samba-audit: journal, and there is no journald" and "syslog = false" in advice
+    assert message == "samba-audit: journal, and there is no journald"
+    assert "syslog = false" in advice
     ((message, _),) = patient.of("samba", sick=f"{run}; {journald}; mount --bind /dev/null "
                                  "/usr/bin/journalctl")
     assert message == "samba-audit: journal needs /usr/bin/journalctl"
-    ((message, _),) = patient.of("samba", sick=f"""{run}; {journald}
-        grep -v ^systemd-journal: /etc/group >{patient.tmp}/group
-        chmod 644 {patient.tmp}/group; mount --bind {patient.tmp}/group /etc/group""")
+    ((message, _),) = patient.of("samba", sick="\n".join((
+        run, journald, patient.etc("sed -i /^systemd-journal:/d group"))))
     assert "there is no group systemd-journal" in message

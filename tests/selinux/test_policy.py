@@ -156,6 +156,10 @@ NEVER = [
       for name in ("flagman_runtime_t", "flagman_spool_t", "flagman_share_t", "flagman_object_t",
                    "flagman_flag_t", "flagman_drop_t", *STATE, *PROGRAMS)),
     Never("flagman(1) reads no password", CLI, "open read", "shadow_t", "file"),
+    # doctor says to whom they belong, and no more
+    *(Never(f"flagman(1) reads no {name}", CLI, "open read", name, "file")
+      for name in ("samba_secrets_t", "flagman_var_lib_t", "flagman_claim_t",
+                   "flagman_agent_var_lib_t")),
 
     # --- everybody ---
     *(Never(f"{who} does not touch the policy", who,
@@ -214,6 +218,16 @@ def test_neverallow_rules_can_fail(with_rules):
     assert status != 0
     assert set(re.findall(r"\(neverallow (\w+) ", text)) == {
         rule.split()[1] for rule in rules}, text[-2000:]
+
+
+# --- doctor ---
+
+@pytest.mark.parametrize("name, kind", [
+    ("user_home_dir_t", "dir"), ("flagman_var_lib_t", "dir"), ("flagman_spool_t", "dir"),
+    ("flagman_exec_t", "file"), ("systemd_unit_t", "file"), ("var_log_t", "file"),
+    ("removable_device_t", "blk_file"), ("fixed_disk_device_t", "blk_file")])
+def test_doctor_sees_owners_and_labels(policy, name, kind):
+    assert policy.allowed(CLI, "getattr", name, kind)
 
 
 # --- labels ---
