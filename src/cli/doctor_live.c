@@ -62,7 +62,7 @@ static void list_missing(struct names *ret, const struct live_action *list, size
 	const struct live_action *found;
 
 	for (size_t i = 0; i < n; i++) {
-		found = bsearch(&list[i], other, n_other, sizeof(*other), compare);
+		found = n_other ? bsearch(&list[i], other, n_other, sizeof(*other), compare) : NULL;
 		if (!list[i].misconfigured && (!found || found->misconfigured))
 			add_name(ret, list[i].name);
 	}
@@ -120,7 +120,8 @@ void doctor_live(struct doctor *d)
 
 	if (!d->asked || !belong_together(d->cli))
 		return;
-	qsort(d->live, d->n_live, sizeof(*d->live), compare);
+	if (d->n_live)
+		qsort(d->live, d->n_live, sizeof(*d->live), compare);
 	files = list_config(d->config, &n);
 	if (!files)
 		return;

@@ -197,11 +197,13 @@ def test_file_system_without_what_is_needed(patient):
 
 
 def mounted(patient, kind):
-    """The share, as far as the list of mounts knows; this kernel may have no such file system."""
+    """The share, as far as the list of mounts knows; this kernel may have no such file system.
+
+    The shell becomes the program, which so has this list for its own.
+    """
     return (f"mount --bind {patient.share} {patient.share}\n"
             f"sed 's/ - [^ ]* / - {kind} /' /proc/self/mountinfo >{patient.tmp}/mounts\n"
-            "mount -t tmpfs none /proc; mkdir /proc/self\n"
-            f"cat {patient.tmp}/mounts >/proc/self/mountinfo")
+            f"mount --no-canonicalize --bind {patient.tmp}/mounts /proc/$$/mountinfo")
 
 
 @pytest.mark.root
