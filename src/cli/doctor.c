@@ -7,6 +7,7 @@
 #include "common/buf.h"
 #include "common/fd.h"
 
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -172,6 +173,15 @@ static void doctor_done(struct doctor *d)
 	free(d->live);
 }
 
+static void unreadable(struct doctor *d, int error)
+{
+	const char *conf = d->cli->conf_dir;
+
+	doctor_found(d, "configuration", NULL, "%s can't be read: %s", conf, strerror(-error));
+	if (error == -ENOENT)
+		doctor_advise(d, "mkdir -p '%s'; then flagman new writes a snippet", conf);
+}
+
 int verb_doctor(const struct cli *cli)
 {
 	_cleanup_(load_config_freep) struct config *c = NULL;
@@ -185,8 +195,7 @@ int verb_doctor(const struct cli *cli)
 	}
 	r = config_load(&l.options, &c);
 	if (r < 0)
-		doctor_found(&d, "configuration", NULL, "%s can't be read: %s", cli->conf_dir,
-			strerror(-r));
+		unreadable(&d, r);
 	d.config = c;
 	look(&d);
 	if (cli->json)

@@ -168,7 +168,7 @@ static void check_sudo(struct doctor *d, const char *name)
 	for (const char *const *p = sudo_programs; *p; p++)
 		if (access(*p, F_OK) == 0)
 			return;
-	doctor_found(d, AREA, "apt install sudo", "%s runs via sudo, which is not installed", name);
+	doctor_found(d, AREA, "install sudo", "%s runs via sudo, which is not installed", name);
 }
 
 /* A program and whose it is; both are interned. */

@@ -114,7 +114,7 @@ void doctor_drives(struct doctor *d)
 				continue;
 			doctor_name(name, &c->groups[i], a);
 			if (!looked && !is_installed())
-				doctor_found(d, AREA, "apt install flagman-disc",
+				doctor_found(d, AREA, "install the package flagman-disc",
 					"%s needs " PROGRAM ", which is not installed", name);
 			looked = true;
 			device = device_of(a);

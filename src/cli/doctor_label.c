@@ -199,9 +199,7 @@ void doctor_labels(struct doctor *d)
 	if (!d->load->options.privileged || access(SELINUXFS "/enforce", F_OK) < 0)
 		return;
 	if (!has_type("flagman_etc_t")) {
-		doctor_found(d, AREA,
-			"make -f /usr/share/selinux/devel/Makefile flagman.pp in selinux/, then "
-			"semodule -i flagman.pp; selinux/README has the rest",
+		doctor_found(d, AREA, "install the package flagman-selinux, or see selinux/README",
 			"SELinux is on without flagman's module, so smbd may not reach the flags%s",
 			flag_of(SELINUXFS "/enforce", true) ? "" : " once it enforces");
 		return;

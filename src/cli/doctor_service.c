@@ -178,7 +178,8 @@ static void not_running(struct doctor *d)
 	doctor_found(d, AREA, NULL, "flagman is not running (nobody serves %s/%s)", d->cli->run_dir,
 		CONTROL_SOCKET);
 	if (strcmp(d->cli->run_dir, CLI_RUN_DIR) == 0)
-		doctor_advise(d, "systemctl start flagman");
+		doctor_advise(
+			d, "systemctl enable --now flagman; if it ends: journalctl -u flagman");
 	else
 		doctor_advise(d, "flagmand --run-dir %s --conf-dir %s --state-dir DIR",
 			d->cli->run_dir, d->cli->conf_dir);

@@ -59,7 +59,19 @@ def test_conf_dir_that_belongs_to_somebody(patient):
 
 def test_no_configuration(patient, cli):
     cli.conf_dir.rmdir()
-    assert patient.only()[1].endswith("No such file or directory")
+    area, message, advice = patient.only()
+    assert area == "configuration" and message.endswith("No such file or directory")
+    assert advice.startswith(f"mkdir -p '{cli.conf_dir}'; then flagman new")
+
+
+@pytest.mark.parametrize("who", ["nosuchuser", "54321"])
+def test_command_of_nobody(patient, who):
+    """Who has no entry in passwd(5) has no home and no groups."""
+    patient.prepare()
+    path = patient.cli.conf_dir / "apache.yaml"
+    path.write_text(path.read_text().replace("{name: Go,", f"{{name: Go, user: '{who}',"))
+    assert any(area == "configuration" and f'there is no user "{who}"' in message
+               for area, message, _ in patient.look()[0])
 
 
 def test_directory_of_conf_d_that_others_may_write(patient):
