@@ -110,15 +110,33 @@ static bool is_plain(const char *list)
 	return true;
 }
 
-/* Members for whom the list answers WANT, up to three, in NAMES; whether the group has a list. */
-static bool find_members(const char *list, gid_t gid, enum answer want, struct buf *names)
+static bool is_member(const char *user, gid_t gid)
+{
+	uid_t uid;
+	gid_t own;
+
+	return user && account_user(user, &uid, &own) && account_is_member(user, own, gid);
+}
+
+/*
+ * Members for whom the list answers WANT, up to three, in NAMES: those of the group's entry, and
+ * --user NAME, who may be one without standing there.  Whether the entry has anybody.
+ */
+static bool find_members(const struct share_look *l, const char *list, gid_t gid, enum answer want,
+	struct buf *names)
 {
 	char **members = account_members(gid);
+	const char *user = l->d->cli->user;
+	bool of_it = is_member(user, gid);
 	size_t n = 0, found = 0;
 
-	for (; members && members[n] && n < MEMBERS_MAX && found < 3; n++)
+	for (; members && members[n] && n < MEMBERS_MAX && found < 3; n++) {
+		of_it = of_it && strcmp(members[n], user) != 0;
 		if (list_has_user(list, members[n]) == want)
 			buf_addf(names, "%s%s", found++ ? ", " : "", members[n]);
+	}
+	if (of_it && list_has_user(list, user) == want)
+		buf_addf(names, "%s%s", found ? ", " : "", user);
 	account_members_free(members);
 	return n > 0;
 }
@@ -133,7 +151,7 @@ static void check_valid_users(const struct share_look *l, gid_t gid)
 	if (!*list || list_has_group(list, gid))
 		return;
 	account_group_name(gid, group);
-	listed = find_members(list, gid, NO, &names);
+	listed = find_members(l, list, gid, NO, &names);
 	/* Whom the data base does not list may be in the list by another group of theirs. */
 	if (!names.len && (listed || !is_plain(list) || strpbrk(list, SIGNS)))
 		return;
@@ -163,7 +181,7 @@ static void check_shut_out(const struct share_look *l, const char *key, gid_t gi
 	if (list_has_group(list, gid))
 		buf_addf(&names, "group %s", group);
 	else
-		(void)find_members(list, gid, YES, &names);
+		(void)find_members(l, list, gid, YES, &names);
 	if (!names.len)
 		return;
 	doctor_found(l->d, SHARE_AREA, NULL, "[%s] has %s = %s, so %s %s", l->section->name, key,

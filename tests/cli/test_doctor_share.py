@@ -6,7 +6,7 @@ import subprocess
 
 import pytest
 
-from snippets import GROUP, ROOT
+from snippets import GROUP, PRESSER, ROOT
 
 @pytest.mark.parametrize("change,words", [
     ({"oplocks": "yes"}, "oplocks = yes"),
@@ -227,6 +227,14 @@ def test_valid_users_one_by_one(patient):
     assert advice == f"add @{GROUP} to valid users"
     patient.set(valid_users=None, invalid_users="man")
     assert "so man can't connect" in patient.only(sick=sick)[1]
+
+
+def test_valid_users_and_one_who_is_no_listed_member(patient):
+    """PRESSER's own group it is; in the group's entry he does not stand."""
+    patient.prepare().set(valid_users="@games")
+    assert patient.of("share") == []
+    ((message, _),) = patient.of("share", "--user", PRESSER)
+    assert message.endswith(f"so {PRESSER} of group {GROUP} can't connect")
 
 
 def test_read_list_and_write_list(patient):
