@@ -277,4 +277,5 @@ def test_disc_tools_that_are_not_installed(patient, drive):
     away = "d=$(command -v flagman-disc || :); [ -z \"$d\" ] || mount --bind /dev/null \"$d\""
     line = [program, *patient.cli.line()[1:]]
     assert look(patient, drive.name, more=away, line=line) == [
-        ("Apache/Go needs flagman-disc, which is not installed", "install the package flagman-disc")]
+        ("Apache/Go needs flagman-disc, which is not installed",
+         "install the package flagman-disc")]
