@@ -10,7 +10,7 @@
 
 #include <stdbool.h>
 
-#define PROGRAM_MS 20000
+#define PROGRAM_MS 5000
 
 /*
  * ARGV[0] is looked for in PATH.  OUT gets what it writes, with WITH_STDERR also its complaints;

@@ -152,6 +152,27 @@ def test_smb_conf_that_smbd_refuses(patient):
         assert findings == [] and "share" in unseen
 
 
+def stand_in(patient, text):
+    """A testparm for PATH."""
+    path = patient.tmp / "bin" / "testparm"
+    path.parent.mkdir()
+    path.write_text(f"#!/bin/sh\n{text}\n", encoding="utf-8")
+    path.chmod(0o755)
+    patient.cli.env["PATH"] = f"{path.parent}:/usr/bin:/bin"
+
+
+def test_testparm_that_hangs(patient):
+    stand_in(patient.prepare(), "exec sleep 1000")
+    assert patient.look() == ([], ["share"]) and "timed out" in patient.seen[0]
+
+
+def test_testparm_that_complains(patient):
+    """A directory of smbd's is missing, say: it exits with 1, and has read the file."""
+    patient.prepare().set(oplocks="yes")
+    stand_in(patient, 'PATH=/usr/bin:/bin testparm "$@"; exit 1')
+    assert "oplocks = yes" in patient.only()[1]
+
+
 # --- which share it is ---
 
 def test_two_shares_of_one_directory(patient):
