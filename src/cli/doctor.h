@@ -71,6 +71,7 @@ const char *doctor_network(const char *path);
 struct person;
 void doctor_program(struct doctor *d, const char *name, const struct person *p, const char *who,
 	const char *path);
+bool doctor_has_program(const char *path); /* is it there at all? */
 /* Whom the service runs A as; RET is the caller's to free (person_done()).  0 or -errno. */
 int doctor_person(const struct doctor *d, const struct how *how, struct person *ret);
 

@@ -21,7 +21,7 @@ static void check_journal(struct doctor *d)
 {
 	gid_t gid;
 
-	if (access(JOURNALCTL, X_OK) < 0)
+	if (!doctor_has_program(JOURNALCTL))
 		doctor_found(d, AREA, "install systemd, or name a log in samba-audit",
 			"samba-audit: journal needs " JOURNALCTL);
 	else if (access(JOURNALD, F_OK) < 0)

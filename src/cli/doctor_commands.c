@@ -166,7 +166,7 @@ static void check_unit(struct doctor *d, const char *name, const struct action *
 static void check_sudo(struct doctor *d, const char *name)
 {
 	for (const char *const *p = sudo_programs; *p; p++)
-		if (access(*p, F_OK) == 0)
+		if (doctor_has_program(*p))
 			return;
 	doctor_found(d, AREA, "install sudo", "%s runs via sudo, which is not installed", name);
 }

@@ -26,7 +26,7 @@ static bool is_installed(void)
 	ssize_t n = readlink("/proc/self/exe", path, sizeof(path) - sizeof(PROGRAM));
 	char *slash;
 
-	if (access(FLAGMAN_BINDIR "/" PROGRAM, X_OK) == 0)
+	if (doctor_has_program(FLAGMAN_BINDIR "/" PROGRAM))
 		return true;
 	if (n <= 0)
 		return false;
@@ -35,7 +35,7 @@ static bool is_installed(void)
 	if (!slash)
 		return false;
 	memcpy(slash + 1, PROGRAM, sizeof(PROGRAM));
-	return access(path, X_OK) == 0;
+	return doctor_has_program(path);
 }
 
 static const char *device_of(const struct action *a)

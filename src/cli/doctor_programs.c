@@ -18,6 +18,14 @@
 #define DIR_MAX_  4096
 #define LINE_MAX_ 256
 
+/* Not access(2): SELinux would answer for this process, which may start none of them. */
+bool doctor_has_program(const char *path)
+{
+	struct stat st;
+
+	return stat(path, &st) == 0 && S_ISREG(st.st_mode) && (st.st_mode & 0111);
+}
+
 static void check_mount(struct doctor *d, const char *name, const char *path)
 {
 	struct statvfs fs;

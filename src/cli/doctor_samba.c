@@ -40,7 +40,7 @@ static void not_running(struct doctor *d)
 	bool smb = access(UNITS "smbd.service", F_OK) < 0 && access(UNITS "smb.service", F_OK) == 0;
 
 	/* It may be in another container. */
-	if (access(PROGRAM, X_OK) < 0) {
+	if (!doctor_has_program(PROGRAM)) {
 		doctor_unseen(d, AREA, "smbd is not installed here");
 		return;
 	}

@@ -205,11 +205,20 @@ def test_service_without_systemd(patient):
         assert patient.of("command") == []
 
 
-def test_sudo(patient):
-    """For an ordinary user's service."""
-    if not ROOT:
-        patient.command("command: /usr/bin/true", "via: sudo, user: root")
-        assert patient.look()[0] == []
+@pytest.mark.root
+def test_sudo_that_is_not_installed(patient):
+    """Of an ordinary user's service."""
+    conf = patient.public / "conf.d"
+    conf.mkdir()
+    (conf / "a.yaml").write_text(
+        "object: A\naction-group:\n"
+        f"  directory: {{path: {patient.share}, group: games}}\n"
+        "  actions:\n    - {name: Go, command: /usr/bin/true, via: sudo, user: root}\n")
+    line = ["setpriv", "--reuid=games", "--regid=games", "--clear-groups", patient.cli.line()[0],
+            "--run-dir", patient.public, "--conf-dir", conf]
+    assert patient.of("command", line=line) == []
+    assert patient.of("command", line=line, sick="mount --bind /dev/null /usr/bin/sudo") == [
+        ("A/Go runs via sudo, which is not installed", "install sudo")]
 
 
 # --- drives ---
