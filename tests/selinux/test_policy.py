@@ -234,6 +234,7 @@ def test_doctor_sees_owners_and_labels(policy, name, kind):
 
 @pytest.mark.parametrize("path, kind, expected", [
     ("/usr/sbin/flagmand", "--", "flagman_exec_t"),
+    ("/usr/bin/flagmand", "--", "flagman_exec_t"),
     ("/usr/bin/flagman", "--", "flagman_cli_exec_t"),
     ("/usr/bin/flagman-disc", "--", "flagman_disc_exec_t"),
     ("/usr/libexec/flagman/flagman-agent", "--", "flagman_agent_exec_t"),
