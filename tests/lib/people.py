@@ -12,6 +12,7 @@ so that sessions don't meet and what a killed session left is swept by the next.
 As an ordinary user everybody is oneself, and what needs more than one person is marked `root`.
 """
 
+import contextlib
 import dataclasses
 import fcntl
 import grp
@@ -75,11 +76,12 @@ def _remove(session):
 
 
 def _sweep():
-    """Users of sessions that no longer exist."""
+    """Users of sessions that no longer exist; those of whom a process still lives wait for it."""
     names = [u.pw_name for u in pwd.getpwall()] + [g.gr_name for g in grp.getgrall()]
     for session in {_session_of(name) for name in names} - {None}:
         if not os.path.exists(f"/proc/{session}"):
-            _remove(session)
+            with contextlib.suppress(RuntimeError):
+                _remove(session)
 
 
 def make(session):
