@@ -6,6 +6,7 @@
 #include "cli/account.h"
 #include "cli/json.h"
 #include "cli/load.h"
+#include "cli/share.h"
 #include "cli/term.h"
 #include "common/buf.h"
 #include "common/fd.h"
@@ -192,9 +193,13 @@ static void say_next(const struct cli *cli, const char *name)
 		cli_error("wrote %s/%s; flagman takes it up by itself", cli->conf_dir, name);
 	else
 		cli_error("is it as you want it?  Then it belongs into %s", cli->conf_dir);
-	cli_error("smb.conf needs a share with: path = %s; the whole section: flagman %s%s%ssamba",
-		cli->path ? cli->path : SHARE_PATH, other ? "--conf-dir " : "",
-		other ? cli->conf_dir : "", other ? " " : "");
+	if (other)
+		cli_error(
+			"the share is in samba.conf of its flagmand's --state-dir, for smb.conf to "
+			"include; by hand: flagman --conf-dir %s samba",
+			cli->conf_dir);
+	else
+		cli_error("smb.conf needs one line at its end, once: include = " SHARE_INCLUDE);
 }
 
 static void print_json(const struct cli *cli, const struct buf *snippet, const char *name)

@@ -104,11 +104,19 @@ def test_the_shipped_samples_are_right(cli):
 
 def test_new(cli):
     done = cli("new", "Apache", "--group", GROUP, "--service", "apache2")
-    assert "path = /srv/flagman" in done.stderr
     assert f"flagman --conf-dir {cli.conf_dir} samba" in done.stderr
+    assert "samba.conf of its flagmand's --state-dir" in done.stderr
+    assert "path: /srv/flagman" in done.stdout
     assert "restart-service: apache2" in done.stdout
     path = cli.snippet("apache.yaml", done.stdout)
     assert cli("check", path).stdout == "configuration OK: 1 group, 3 actions\n"
+
+
+def test_new_says_the_line_for_smb_conf(cli):
+    done = subprocess.run([PROGRAM, "new", "Apache", "--group", GROUP, "--service", "apache2"],
+                          capture_output=True, text=True, env=cli.env, check=True)
+    assert done.stderr.endswith("include = /var/lib/flagman/samba.conf\n")
+    assert "include" not in done.stdout
 
 
 @pytest.mark.parametrize("name,file", [
@@ -178,6 +186,75 @@ def test_samba_has_a_section_for_each_path(cli):
     found = cli.json("samba")
     assert [(s["share"], s["options"]["path"], s["options"]["veto files"]) for s in found] == [
         ("one", "/srv/one", "/.flagman/._*/.DS_Store/"), ("two", "/srv/two", "/.flagman/")]
+
+
+def test_samba_prints_what_can_be_included(cli):
+    cli.snippet("a.yaml", snippet("A", "/srv/one"))
+    cli.snippet("b.yaml", snippet("B", "/opt/shares/One"))
+    done = cli("samba")
+    assert [line for line in done.stdout.splitlines() if line.startswith("[")] == [
+        "[opt-shares-One]", "[srv-one]"]
+    assert [s["share"] for s in cli.json("samba")] == ["opt-shares-One", "srv-one"]
+    assert "    include = /etc/samba/flagman-srv-one.conf\n" in done.stdout
+    assert done.stderr == ""  # a private instance's file may be anywhere
+
+
+@pytest.mark.root  # it may put something over /etc and /var/lib, for itself alone
+@pytest.mark.parametrize("kept", [True, False])
+def test_samba_says_that_a_line_is_enough(cli, kept):
+    conf_dir = cli.tmp / "over/etc/flagman/conf.d"
+    conf_dir.mkdir(parents=True)
+    (conf_dir / "a.yaml").write_text(snippet("A"), encoding="utf-8")
+    state = cli.tmp / "over/lib/flagman"
+    state.mkdir(parents=True)
+    if kept:
+        (state / "samba.conf").touch()
+    over = cli.tmp / "over"
+    done = subprocess.run(
+        ["unshare", "--mount", "sh", "-ec",
+         f"mount -t overlay none -o lowerdir={over}/etc:/etc /etc\n"
+         f"mount -t overlay none -o lowerdir={over}/lib:/var/lib /var/lib\n"
+         'exec "$0" samba', PROGRAM], capture_output=True, text=True, env=cli.env, check=True)
+    line = "but one line at its end: include = /var/lib/flagman/samba.conf"
+    assert "[flagman]" in done.stdout and "/var/lib/flagman" not in done.stdout
+    assert (line in done.stderr) == kept, done.stderr
+
+
+PRINTABLE = [chr(c) for c in range(0x20, 0x7f)] + ["é", "  "]
+
+
+def listed(text, file):
+    """{share: path} as testparm reads TEXT, each in a section of its own."""
+    file.write_text(text, encoding="utf-8")
+    done = subprocess.run(["testparm", "-s", "--suppress-prompt", str(file)], capture_output=True,
+                          text=True, check=True)
+    assert "Unknown" not in done.stderr and "Ignoring" not in done.stderr, done.stderr
+    found, name = {}, None
+    for line in done.stdout.splitlines():
+        if line.startswith("["):
+            name = line[1:-1]
+        elif line.startswith("\tpath = "):
+            found[name] = line.removeprefix("\tpath = ")
+    return found
+
+
+def test_no_character_becomes_another_directory(cli):
+    """Whatever a path has: it gets to smbd as it is, or not at all."""
+    paths = {f"/srv/{form % c}" for c in PRINTABLE if c != "/" for form in (
+        "a%s", "%sb", "a%sb")} - {"/srv/..", "/srv/."}
+    for number, path in enumerate(sorted(paths)):
+        quoted = json.dumps(path, ensure_ascii=False)
+        cli.snippet(f"{number}.yaml", snippet(f"Box {number}", quoted))
+    shown = cli.json("samba", status=78)
+    assert {s["options"]["path"] for s in shown} <= paths
+    done = cli("samba", status=78)
+    read = listed(done.stdout, cli.tmp / "smb.conf")
+    assert read == {s["share"]: s["options"]["path"] for s in shown}
+    missing = paths - set(read.values())
+    assert missing == {p for p in paths if "%" in p or "  " in p or p[-1] in " \\"}
+    assert done.stderr.count("no share for ") == len(missing)
+    folded = [name.casefold() for name in read]
+    assert len(set(folded)) == len(folded) == len(shown)
 
 
 def test_samba_without_objects(cli):

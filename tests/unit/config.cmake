@@ -2,6 +2,7 @@
 flagman_unit(config_values flagman_config flagman_common)
 flagman_unit(config_files config-fake)
 flagman_unit(config_lastgood config-fake)
+flagman_unit(config_share flagman_config flagman_common)
 flagman_unit(config_size config-fake)
 flagman_unit(config_memory config-fake)
 target_link_options(test_config_memory PRIVATE -Wl,--wrap=malloc -Wl,--wrap=calloc
