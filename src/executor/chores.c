@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * What commands don't wait for: plans, the sync of the claims' directory, new ready runners, the
- * removal of claims that are spent, the last good configuration.  One small piece in each turn of
- * the loop in which nothing else is to do, and none just after a start: a runner that shares this
- * processor would wait for it (mkdir alone took up to 300 us of ext4), and with it the press.
+ * removal of claims that are spent, the last good configuration, Samba's share.  One small piece in
+ * each turn of the loop in which nothing else is to do, and none just after a start: a runner that
+ * shares this processor would wait for it (mkdir alone took up to 300 us of ext4), and with it the
+ * press.
  */
 #include "executor/executor.h"
 
@@ -11,6 +12,7 @@
 #include "common/log.h"
 #include "common/memory.h"
 #include "common/text.h"
+#include "executor/samba_conf.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -123,6 +125,18 @@ static void save_last_good(struct executor *x)
 		log_warning("can't keep the last good configuration: %s", strerror(-r));
 }
 
+/* A share that people don't see yet is no reason to serve nobody. */
+static void write_samba_conf(struct executor *x)
+{
+	int r = samba_conf_write(x->generations->config, x->places.state);
+
+	x->write_samba_conf = false;
+	if (r < 0 && !x->samba_conf_failed)
+		log_warning("can't write %s/%s, which smb.conf may include: %s",
+			x->places.state_path, SAMBA_CONF, strerror(-r));
+	x->samba_conf_failed = r < 0;
+}
+
 /* True if there may be more. */
 static bool one_chore(struct executor *x)
 {
@@ -145,8 +159,14 @@ static bool one_chore(struct executor *x)
 	}
 	if (recycle_a_claim(x))
 		return true;
-	if (x->save_last_good && x->ready) /* the start goes first */
+	if (!x->ready) /* the start goes first */
+		return false;
+	if (x->save_last_good) {
 		save_last_good(x);
+		return true;
+	}
+	if (x->write_samba_conf)
+		write_samba_conf(x);
 	return false;
 }
 

@@ -51,7 +51,9 @@ struct executor {
 	bool pool_failed;         /* don't try again before the next start */
 	bool plans;               /* some run has no plan yet */
 	bool save_last_good;
-	struct token *spent; /* claims to remove */
+	bool write_samba_conf;
+	bool samba_conf_failed; /* said so already */
+	struct token *spent;    /* claims to remove */
 	size_t n_spent, max_spent;
 	bool ready; /* the agent has adopted a configuration: READY=1 was said */
 	bool stopping;

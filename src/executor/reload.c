@@ -263,6 +263,7 @@ int reload_now(struct executor *x, bool by_hand)
 	} else {
 		want_runners(x);
 		x->save_last_good = !x->withdrawing;
+		x->write_samba_conf = !x->withdrawing;
 		chores_wake(x);
 		agent_configure(x);
 		follower_configure(x);

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""A real smbd on 127.0.0.1, on a port of its own, with every directory below a temporary one.
+"""A real smbd on the loopback, on a port of its own, with every directory below a temporary one.
 
 As root it serves alice, bob and carol; as an ordinary user it serves that user alone.  The password
 is PASSWORD for everybody.
@@ -24,7 +24,7 @@ GLOBAL = """[global]
     workgroup = FLAGTEST
     server role = standalone server
     map to guest = never
-    interfaces = 127.0.0.1
+    interfaces = {interfaces}
     bind interfaces only = yes
     smb ports = {port}
     disable netbios = yes
@@ -82,6 +82,9 @@ class Smbd:
         self.base = Path(base)
         self.people = people
         self.shares = {}
+        self.interfaces = "127.0.0.1"
+        self.options = {}  # more of [global]
+        self.end = []  # lines behind all shares
         self.port = None
         self.process = None
         self.sessions = []
@@ -105,10 +108,12 @@ class Smbd:
         return self.base / "smb.conf"
 
     def _write_conf(self):
-        lines = [GLOBAL.format(base=self.base, port=self.port)]
+        lines = [GLOBAL.format(base=self.base, port=self.port, interfaces=self.interfaces)]
+        lines += [f"    {key} = {value}" for key, value in self.options.items()]
         for name, options in self.shares.items():
             lines.append(f"[{name}]")
             lines += [f"    {key} = {value}" for key, value in options.items()]
+        lines += self.end
         self.conf.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
     def testparm(self):
@@ -174,8 +179,8 @@ class Smbd:
                 text += path.read_text(encoding="utf-8", errors="replace")
         return text
 
-    def client(self, who="alice"):
-        return Client(self, getattr(self.people, who))
+    def client(self, who="alice", host="127.0.0.1", protocol="SMB3"):
+        return Client(self, getattr(self.people, who), host, protocol)
 
     def session(self, share, who="alice"):
         """A connection through impacket, closed with the smbd."""
@@ -187,15 +192,17 @@ class Smbd:
 class Client:
     """smbclient, one call a command, as a person types it."""
 
-    def __init__(self, smbd, user):
+    def __init__(self, smbd, user, host="127.0.0.1", protocol="SMB3"):
         self.smbd = smbd
         self.user = user
+        self.host = host
+        self.protocol = protocol  # the newest that it speaks
 
     def try_run(self, share, command, directory=None):
         """The completed process."""
-        line = ["smbclient", f"//127.0.0.1/{share}", "-p", str(self.smbd.port),
+        line = ["smbclient", f"//{self.host}/{share}", "-p", str(self.smbd.port),
                 "-U", f"{self.user}%{PASSWORD}", "-s", str(self.smbd.conf),
-                "-m", "SMB3", "-c", command]
+                "-m", self.protocol, "-c", command]
         return subprocess.run(line, capture_output=True, text=True, timeout=60, check=False,
                               stdin=subprocess.DEVNULL, cwd=directory)
 
