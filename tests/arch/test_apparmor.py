@@ -102,6 +102,40 @@ def test_smbds_lines_are_rules(tmp_path):
     assert parse(tmp_path / "smbd")[::2] == (0, "")
 
 
+def matches(glob, path):
+    """Whether AppArmor takes GLOB for PATH: **, *, [^x] and {a,b}, which local/smbd has."""
+    text = re.sub(r"\*\*|[*{},.]", lambda m: {"**": ".*", "*": "[^/]*", "{": "(", "}": ")",
+                                            ",": "|", ".": r"\."}[m[0]], glob)
+    return re.fullmatch(text, path) is not None
+
+
+def rules_for_smbd(path):
+    """(allowed, denied): the letters that local/smbd has for PATH."""
+    allowed, denied = set(), set()
+    for deny, glob, modes in re.findall(r"(?m)^  (deny )?(/\S+) (\w+),$",
+                                        (APPARMOR / "local/smbd").read_text(encoding="utf-8")):
+        if matches(glob, path):
+            (denied if deny else allowed).update(modes)
+    return allowed, denied
+
+
+def test_smbd_reads_what_smb_conf_includes():
+    allowed, denied = rules_for_smbd("/var/lib/flagman/samba.conf")
+    assert allowed == {"r"} and denied == set("wklmx")
+    for path in ("", "lock", "last-good.yaml", "runs", "runs/0123", "runs/s/t", "agent/store.db"):
+        assert rules_for_smbd(f"/var/lib/flagman/{path}")[1] >= set("rwklmx"), path
+    line = (APPARMOR / "abstractions/samba.d/flagman").read_text(encoding="utf-8").splitlines()[-1]
+    assert line == "  /var/lib/flagman/samba.conf r,"
+
+
+def test_samba_reads_it_too(tmp_path):
+    """testparm's profile has abstractions/samba; there a distribution's own takes ours in."""
+    (tmp_path / "samba").write_text("abi <abi/3.0>,\ninclude <tunables/global>\nprofile samba {\n"
+                                    "  include <abstractions/samba>\n}\n", encoding="utf-8")
+    status, text, _ = parse("--debug", tmp_path / "samba")
+    assert status == 0 and "Name:\t(/var/lib/flagman/samba.conf)" in text
+
+
 @pytest.mark.parametrize("name", ["flagman-agent", "flagman-watcher"])
 def test_the_weak_do_nothing_privileged(profiles, name):
     """They read what strangers write: no program, no capability, no socket of their making."""

@@ -85,10 +85,22 @@ class Policy:
         self.permissive = {str(t) for t in policy.types() if t.ispermissive}
         self.attributes = {str(a): {str(t) for t in a.expand()} for a in policy.typeattributes()}
         self.rules = {}  # {source: [(target, class, permissions)]} that hold
+        self.named_transitions = {}  # {(source, target, class): {name: type}}
         for rule in policy.terules():
+            if rule.ruletype == setools.TERuletype.type_transition and self._name_of(rule):
+                self.named_transitions.setdefault(
+                    (str(rule.source), str(rule.target), str(rule.tclass)), {})[
+                        self._name_of(rule)] = str(rule.default)
             if rule.ruletype == setools.TERuletype.allow and self._holds(rule):
                 self.rules.setdefault(str(rule.source), []).append(
                     (str(rule.target), str(rule.tclass), set(rule.perms)))
+
+    @staticmethod
+    def _name_of(rule):
+        try:
+            return str(rule.filename)
+        except (AttributeError, setools.exception.TERuleNoFilename):
+            return None
 
     def _holds(self, rule):
         """A condition that is put together is taken for true: it may be."""

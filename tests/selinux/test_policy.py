@@ -14,6 +14,8 @@ NAMES, FOLLOWER = "flagman_names_t", "flagman_follower_t"
 DOMAINS = (EXECUTOR, AGENT, WATCHER, RUNNER, COMMAND, DISC, CLI, NAMES, FOLLOWER)
 
 STATE = ("flagman_var_lib_t", "flagman_claim_t", "flagman_agent_var_lib_t")
+SHARES = "flagman_samba_t"
+READ_SMB_CONF = (SMBD, "nmbd_t", "winbind_t", "samba_net_t", "smbcontrol_t", CLI)
 PROGRAMS = tuple(f"flagman_{part}exec_t"
                  for part in ("", "agent_", "watcher_", "names_", "runner_", "command_", "disc_",
                               "cli_"))
@@ -131,6 +133,12 @@ NEVER = [
             "create rename rmdir reparent setattr relabelfrom relabelto", name, "dir")
       for name in ("flagman_share_t", "flagman_object_t", "flagman_drop_t")),
 
+    # --- what smb.conf includes ---
+    *(Never(f"{who} does not say what is shared", who, CHANGE, SHARES, "file")
+      for who in (*DOMAINS, *READ_SMB_CONF[:-1]) if who != EXECUTOR),
+    *(Never(f"{who} sees nothing beside that", who, "open read write add_name remove_name",
+            "flagman_var_lib_t", "dir") for who in READ_SMB_CONF if who != CLI),
+
     # --- commands that say nothing of SELinux ---
     Never("a command reads no password", COMMAND, "open read", "shadow_t", "file"),
     *(Never(f"a command changes no {name}", COMMAND, CHANGE, name, FILES)
@@ -230,7 +238,21 @@ def test_doctor_sees_owners_and_labels(policy, name, kind):
     assert policy.allowed(CLI, "getattr", name, kind)
 
 
+@pytest.mark.parametrize("who", READ_SMB_CONF)
+def test_who_reads_smb_conf_reads_what_it_includes(policy, who):
+    found = {rule.split()[-1] for rule in policy.allowed(who, "open read getattr", SHARES, "file")}
+    assert found == {"open", "read", "getattr"}
+    assert policy.allowed(who, "search", "flagman_var_lib_t", "dir")
+    assert policy.allowed(who, "search", "var_lib_t", "dir")
+
+
 # --- labels ---
+
+def test_the_shares_are_made_with_their_label(policy):
+    assert policy.named_transitions[EXECUTOR, "flagman_var_lib_t", "file"] == {
+        "samba.conf.new": SHARES}
+
+
 
 @pytest.mark.parametrize("path, kind, expected", [
     ("/usr/sbin/flagmand", "--", "flagman_exec_t"),
@@ -240,6 +262,9 @@ def test_doctor_sees_owners_and_labels(policy, name, kind):
     ("/usr/libexec/flagman/flagman-agent", "--", "flagman_agent_exec_t"),
     ("/etc/flagman/conf.d/a.yaml", "--", "flagman_etc_t"),
     ("/var/lib/flagman", "-d", "flagman_var_lib_t"),
+    ("/var/lib/flagman/samba.conf", "--", "flagman_samba_t"),
+    ("/var/lib/flagman/samba.conf.new", "--", "flagman_samba_t"),
+    ("/var/lib/flagman/last-good.yaml", "--", "flagman_var_lib_t"),
     ("/var/lib/flagman/runs/0123", "--", "flagman_claim_t"),
     ("/var/lib/flagman/agent/flagman.db", "--", "flagman_agent_var_lib_t"),
     ("/run/flagman/control", "-s", "flagman_runtime_t"),

@@ -118,10 +118,10 @@ def install(machine):
     machine.check("systemctl start flagman-small flagman")
     machine.write("/etc/flagman/conf.d/box.yaml", BOX)
     machine.write("/etc/samba/smb.conf", SMB_CONF)
-    machine.check("flagman samba >>/etc/samba/smb.conf")
+    machine.check("echo 'include = /var/lib/flagman/samba.conf' >>/etc/samba/smb.conf")
     machine.check("(echo secret; echo secret) | smbpasswd -s -a alice && systemctl start smbd")
     machine.wait_for(f"test -e {BOARD}/Status.txt && flagman status Box/Deploy")
-    machine.wait_for("smbclient //127.0.0.1/flagman -U alice%secret -c ls")
+    machine.wait_for("smbclient //127.0.0.1/flagman -U alice%secret -c ls")  # by the include line
 
 
 @pytest.fixture

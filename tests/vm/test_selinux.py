@@ -18,7 +18,7 @@ from conftest import furnish, make_iso
 from discs import BURN_PATIENCE
 
 SELINUX = Path(__file__).resolve().parent.parent.parent / "selinux"
-SAMBA = SELINUX.parent / "samba" / "drop-folders.conf"
+SHARES = "/var/lib/flagman/samba.conf"
 SHARE = "/srv/flagman"
 PASSWORD = "secret"
 
@@ -159,7 +159,7 @@ def machine(the_machine, tmp_path_factory):
     m.write("/etc/flagman/conf.d/all.yaml", CONFIGURATION.format(device=burner.device))
     m.write("/etc/flagman/flagman.yaml", "samba-audit: journal\n")
     m.write("/etc/samba/smb.conf", "[global]\nserver role = standalone server\n"
-            "disable spoolss = yes\nload printers = no\n\n" + SAMBA.read_text(encoding="utf-8"))
+            f"disable spoolss = yes\nload printers = no\ninclude = {SHARES}\n")
     m.check(f"printf '{PASSWORD}\\n{PASSWORD}\\n' | smbpasswd -s -a alice && "
             "restorecon -RF /etc/samba /var/lib/samba /run/samba")
     m.check("systemctl is-active auditd")
@@ -261,6 +261,21 @@ def test_a_press_by_deletion_restarts_a_service(machine):
 def test_a_press_as_another_user(machine):
     name, text = press(machine, "Who")
     assert "Done" in name and "(alice)" in text
+
+
+def test_what_smb_conf_includes(machine):
+    """flagmand writes it, smbd reads it (or the next tests would find no share), and testparm."""
+    machine.wait_for(f"test -e {SHARES}")
+    assert ":flagman_samba_t:" in machine.check(f"ls -Z {SHARES}")
+    machine.write("/etc/flagman/conf.d/more.yaml", "object: More\naction-group:\n"
+                  "  directory: {path: /srv/flagman, group: users}\n"
+                  "  command: {user: nobody}\n"
+                  "  actions: [{name: Go, restart-service: probe}]\n")
+    machine.wait_for(f"grep -q '@wwwadmins.*@users\\|@users.*@wwwadmins' {SHARES}")
+    assert ":flagman_samba_t:" in machine.check(f"ls -Z {SHARES}")
+    assert "@users" in machine.check("testparm -s 2>/dev/null")
+    machine.check("rm /etc/flagman/conf.d/more.yaml")
+    machine.wait_for(f"! grep -q @users {SHARES}")
 
 
 def test_presses_through_samba(machine):
