@@ -2,6 +2,7 @@
 /* What smb.conf says of the shares that have a directory.path. */
 #include "cli/doctor_share.h"
 
+#include "cli/share.h"
 #include "common/fd.h"
 
 #include <errno.h>
@@ -10,9 +11,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-
-#define SAMBA_CONF \
-	"/var/lib/flagman/samba.conf" /* flagmand's own sections, where it is the system's */
 
 void share_must_be_no(const struct share_look *l, const char *key, const char *why)
 {
@@ -122,11 +120,11 @@ static void check_section(const struct share_look *l)
 
 static void no_share(struct doctor *d, const char *path)
 {
-	bool ours = strcmp(d->cli->run_dir, CLI_RUN_DIR) == 0 && access(SAMBA_CONF, F_OK) == 0;
+	bool ours = strcmp(d->cli->run_dir, CLI_RUN_DIR) == 0 && access(SHARE_INCLUDE, F_OK) == 0;
 
 	doctor_found(d, SHARE_AREA, NULL, "no share of smb.conf has %s", path);
 	if (ours)
-		doctor_advise(d, "write at the end of smb.conf: include = " SAMBA_CONF);
+		doctor_advise(d, "write at the end of smb.conf: include = " SHARE_INCLUDE);
 	else
 		doctor_advise(d, "flagman samba prints one; append it to smb.conf");
 }
