@@ -76,6 +76,8 @@ void agent_flush(struct agent *a)
 			rows_again(a, r);
 		else if (!a->outputs_lost)
 			runs_outputs_kept(a);
+		/* without its row on the disk, a flag that goes in a power cut was never there */
+		runs_settle_later(a);
 	}
 	if (a->dirty == VIEW_NONE)
 		a->dirty_since = 0;

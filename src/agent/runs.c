@@ -440,14 +440,10 @@ void runs_spent(struct agent *a, const struct token *t)
 	runs_settle_later(a);
 }
 
-void runs_settle(struct agent *a)
+static int note_spent(struct agent *a)
 {
-	int r = 0;
+	int r = store_begin(a->store);
 
-	agent_timer_off(&a->settle_timer);
-	if (!a->n_spent)
-		return;
-	r = store_begin(a->store);
 	if (r == 0)
 		r = runs_outputs_again(a);
 	for (size_t i = 0; r == 0 && i < a->n_spent; i++)
@@ -455,15 +451,29 @@ void runs_settle(struct agent *a)
 	if (r == 0)
 		r = store_prune(a->store, a->view->h->history_runs, a->view->h->history_age,
 			a->view->h->history_size);
+	return r;
+}
+
+void runs_settle(struct agent *a)
+{
+	int r = 0;
+
+	agent_timer_off(&a->settle_timer);
+	if (!a->n_spent && store_dirty(a->store))
+		return; /* whoever commits that comes back here */
+	if (a->n_spent)
+		r = note_spent(a);
 	if (r == 0)
 		r = store_commit_durable(a->store);
 	if (r < 0) {
-		runs_outputs_lost(a);
+		if (a->n_spent)
+			runs_outputs_lost(a);
 		trouble_store(a, r);
 		agent_timer(a, &a->settle_timer, now_boottime() + 5 * SETTLE_AFTER, on_settle, a);
 		return;
 	}
-	runs_outputs_kept(a);
+	if (a->n_spent)
+		runs_outputs_kept(a);
 	for (size_t i = 0; i < a->n_spent;) {
 		struct exec_spent m = {.header.type = EXEC_SPENT};
 		while (i < a->n_spent && m.n < EXEC_SPENT_MAX)

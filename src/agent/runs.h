@@ -38,9 +38,9 @@ void runs_forget(struct live *l);
 
 /* TOKEN's claim may go once what is known of it is durable. */
 void runs_spent(struct agent *a, const struct token *t);
-/* Commits durably and gives up the claims now. */
+/* Makes durable what was committed, and gives up the claims, now. */
 void runs_settle(struct agent *a);
-/* The same in a moment; and if nobody presses then, memory is given back too. */
+/* The same in two seconds; and if nobody presses then, memory is given back too. */
 void runs_settle_later(struct agent *a);
 
 /* us that an active run has taken, whatever became of the wall clock meanwhile */

@@ -4,6 +4,8 @@
 import os
 import shutil
 import signal
+import subprocess
+from pathlib import Path
 
 import pytest
 from boards import QUICK, apache, finish
@@ -47,6 +49,27 @@ def test_a_snippet_is_edited(inst):
     assert inst.path_of("Apache", "Restart").stat().st_ino == inode, "what stays is not remade"
     inst.press_delete("Apache", "New")
     inst.wait_state("Apache", "New", "Done")
+
+
+def test_what_was_made_is_on_the_disk_soon(inst):
+    """A flag whose row is not cannot be missed after a power cut: its press would be lost."""
+    apache(inst)
+    traced = inst.root / "strace"
+    (pid,) = inst.pids("agent")
+    strace = subprocess.Popen(["strace", "-qq", "-y", "-o", traced, "-e", "trace=fsync,fdatasync",
+                               "-p", str(pid)], stdin=subprocess.DEVNULL)
+    try:
+        wait_for(lambda: "TracerPid:\t0\n" not in Path(f"/proc/{pid}/status").read_text(
+            encoding="utf-8"), "strace is there", dump=inst.dump)
+        synced = len(traced.read_text(encoding="utf-8").splitlines())
+        inst.define("Tomcat", QUIT.format("Go"))
+        flag_appears(inst, "Tomcat", "Go")
+        wait_for(lambda: any(".db-wal>" in line and line.endswith(" = 0") for line in
+                             traced.read_text(encoding="utf-8").splitlines()[synced:]),
+                 "the data base is synced", dump=inst.dump)
+    finally:
+        strace.terminate()
+        strace.wait()
 
 
 def test_sighup(inst):
