@@ -57,6 +57,8 @@ static void apply_keep(struct agent *a, struct flag *f, struct row *row, int dir
 	if (row->note)
 		press_note(a, f, "%s", row->note);
 	f->dirty &= (uint8_t) ~(DIRTY_ROW | DIRTY_CONTENT);
+	if (row->blank)
+		flag_mark(a, f, DIRTY_CONTENT);
 	press_arm(a, f);
 	if (strcmp(flag_name(a, f, flag_display(a, f, NULL), STEP_NONE, want), name) != 0 ||
 		f->place == PLACE_NONE)

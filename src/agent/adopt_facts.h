@@ -30,6 +30,7 @@ struct row {
 	bool reappeared; /* `replaced` is the name under which it was pressed, not its own */
 	bool called_off; /* so was its run, which had not begun */
 	bool mass;       /* flags of other objects went at once with it */
+	bool blank;      /* FOUND_PRESENT, and its text was lost in a power cut */
 	bool payload;    /* FOUND_TAKEN: staging/<token> is no flag */
 	bool present;    /* on its board, though it may be FOUND_TAKEN as well: a copy in Run */
 	uint8_t state;

@@ -16,10 +16,12 @@
 #include <string.h>
 #include <unistd.h>
 
-/* Does it say that it is the flag of that action?  A copy that somebody made does too. */
+/* Does it say that it is the flag of that action?  A copy that somebody made does too.  A flag that
+ * a power cut has left without its text says nothing. */
 static bool says_it_is(
 	struct agent *a, struct board *b, struct flag *f, int dirfd, const char *name)
 {
+	const struct row *row = &a->adoption->rows[f - a->flags];
 	_cleanup_close_ int fd =
 		openat(dirfd, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
 	char text[2048], title[2 * FLAG_NAME_MAX + 8];
@@ -27,6 +29,8 @@ static bool says_it_is(
 
 	snprintf(
 		title, sizeof(title), "\r\n%s: %s\r\n", board_object(a, b), flag_action_name(a, f));
+	if (n == 0)
+		return !row->known || !row->same_boot;
 	return n > 0 && memmem(text, (size_t)n, title, strlen(title));
 }
 
@@ -118,6 +122,7 @@ static bool is_present(struct agent *a, struct row *row, int dirfd, const char *
 
 	if (fd < 0 || file_info_at(fd, "", &info) < 0 || !file_id_equal(&info.id, &row->id))
 		return false;
+	row->blank = info.size == 0;
 	if (a->n_fds < a->fd_budget) {
 		row->fd = steal_fd(&fd);
 		a->n_fds++;
@@ -217,12 +222,14 @@ static void find_in_run(struct agent *a, struct board *b, int dirfd)
 	}
 }
 
-static void adopt_status(struct board *b, int dirfd)
+static void adopt_status(struct agent *a, struct board *b, int dirfd)
 {
-	struct file_info info;
+	struct file_info info = {0};
 
 	if (file_info_at(dirfd, NAME_STATUS, &info) == 0 && S_ISREG(info.mode) && info.nlink == 1)
 		b->status_id = info.id;
+	if (!b->status_id.ino || info.size == 0)
+		board_status_dirty(a, b);
 }
 
 /* Opens the board's directory for the first time: is it the recorded one?  -errno: not usable. */
@@ -276,9 +283,7 @@ void adopt_find(struct agent *a, struct board *b)
 	}
 	find_in_run(a, b, dirfd);
 	find_staged(a, b);
-	adopt_status(b, dirfd);
-	if (!b->status_id.ino)
-		board_status_dirty(a, b);
+	adopt_status(a, b, dirfd);
 }
 
 void adopt_new_board(struct agent *a, struct board *b)
@@ -290,7 +295,7 @@ void adopt_new_board(struct agent *a, struct board *b)
 	b->usable = dirfd >= 0;
 	b->recheck = true;
 	if (b->usable)
-		adopt_status(b, dirfd);
+		adopt_status(a, b, dirfd);
 	board_status_dirty(a, b);
 	for (uint32_t i = 0; i < v->n_actions; i++)
 		adopt_new_flag(a, &a->flags[v->first_action + i]);

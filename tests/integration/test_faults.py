@@ -324,8 +324,8 @@ def test_the_first_watcher_dies_when_it_is_nearly_ready(inst, test_dir):
         inst.wait_ran(f"Restart{n}", 1)
 
 
-def test_absent_after_another_boot(inst):
-    apache(inst)
+def stop_for_another_boot(inst):
+    """What the data base knows is of a boot before this one."""
     inst.stop()
     with database(inst) as db:
         tables = [row[0] for row in db.execute("SELECT name FROM sqlite_master WHERE type='table'")]
@@ -336,6 +336,43 @@ def test_absent_after_another_boot(inst):
                 if column.startswith("boot"):
                     changed += db.execute(f"UPDATE {table} SET {column}=zeroblob(16)").rowcount
         assert changed, f"no boot id in {tables}"
+
+
+def test_texts_that_a_power_cut_took(inst):
+    """The file is there, and what was written into it a moment before is not."""
+    apache(inst)
+    path = inst.path_of("Apache", "Restart")
+    before = path.stat().st_ino
+    stop_for_another_boot(inst)
+    os.truncate(path, 0)
+    os.truncate(inst.share / "Apache" / "Status.txt", 0)
+    inst.start()
+    inst.wait_text("Apache", "Restart", "Apache: Restart")
+    assert path.stat().st_ino == before
+    wait_for(lambda: "Restart" in inst.status_text("Apache"), "Status.txt has its text",
+             dump=inst.dump)
+
+
+def test_a_flag_of_which_a_power_cut_left_the_name(inst):
+    """Neither its row nor its text: it says Running for ever, if nobody takes it away."""
+    apache(inst)
+    owner = inst.path_of("Apache", "Restart").stat()
+    stop_for_another_boot(inst)
+    inst.press_delete("Apache", "Restart")
+    stray = inst.share / "Apache" / "Restart [Running].txt"
+    stray.touch(mode=0o640)
+    os.chown(stray, owner.st_uid, owner.st_gid)
+    (inst.share / "Apache" / "Restart [notes].txt").write_text("Mine\n")
+    inst.start()
+    inst.wait_state("Apache", "Stop", "")
+    wait_for(lambda: sorted(os.listdir(inst.share / "Apache")) == [
+        "Restart [Not run].txt", "Restart [notes].txt", "Run", "Start.txt", "Status.txt",
+        "Stop.txt"], "one flag for each action", dump=inst.dump)
+
+
+def test_absent_after_another_boot(inst):
+    apache(inst)
+    stop_for_another_boot(inst)
     inst.press_delete("Apache", "Restart")
     inst.start()
     inst.wait_state("Apache", "Restart", "Not run")
