@@ -2,7 +2,8 @@
 """Fixtures of the tests in a virtual machine; tests/vm/run sets them up.
 
 One machine serves all tests of a session: a boot is half a minute.  A test that leaves it unfit
-(off, or booted differently) costs the next one a boot, and nothing else.
+(off, or booted differently) costs the next one a boot, and nothing else.  So the tests are sorted
+by the security module that they want; within that they stand in the order of FILES.
 """
 
 import dataclasses
@@ -11,7 +12,6 @@ import os
 import signal
 import subprocess
 import sys
-import tarfile
 from pathlib import Path
 
 import pytest
@@ -21,9 +21,16 @@ sys.path[:0] = [str(HERE.parent), str(HERE)]
 
 from burner import Burner  # noqa: E402
 from discs import Disc  # noqa: E402
+from share import Share  # noqa: E402
 from vm import Machine  # noqa: E402
+from walls import Denials  # noqa: E402
 
 DISC_USER = "flagman-disc"
+MODULES = (None, "apparmor", "selinux")
+# Those who find flagman installed and leave it so, and those who don't, last.  What is in more than
+# one part comes before test_selinux, whose last test reads what was denied in all of them.
+FILES = ("machine", "service", "journal", "people", "rights", "snippets", "discs", "burns",
+         "dropped_images", "faults", "packages", "apparmor", "selinux")
 
 
 def setting(name):
@@ -41,6 +48,19 @@ def pytest_configure():
     signal.signal(signal.SIGTERM, end)
 
 
+def module_of(item):
+    """The security module that a test wants: its parameter's, or what its file is about."""
+    callspec = getattr(item, "callspec", None)
+    about = item.path.stem.removeprefix("test_")
+    return callspec.params.get("walled") if callspec and "walled" in callspec.params else \
+        about if about in MODULES else None
+
+
+def pytest_collection_modifyitems(items):
+    items.sort(key=lambda item: (MODULES.index(module_of(item)),
+                                 FILES.index(item.path.stem.removeprefix("test_"))))
+
+
 @pytest.hookimpl(hookwrapper=True)
 def pytest_runtest_makereport(item, call):
     """A test that can't run fails; one that fails in the machine shows what the machine says."""
@@ -49,7 +69,7 @@ def pytest_runtest_makereport(item, call):
     if report.outcome == "skipped":
         report.outcome = "failed"
         report.longrepr = f"{item.nodeid} did not run: {report.longrepr}"
-    machine = getattr(item, "funcargs", {}).get("machine")
+    machine = getattr(item, "funcargs", {}).get("the_machine")
     if report.when == "call" and report.failed and machine is not None and machine.up():
         if "--- console" not in str(report.longrepr):
             report.sections.append(("machine", machine.dump()))
@@ -80,21 +100,33 @@ def the_machine():
         machine.stop()
 
 
-@pytest.fixture(scope="session")
-def programs():
-    """{name: path in the machine} of what `cmake --install` has put there."""
-    with tarfile.open(setting("FLAGMAN_VM_PROGRAMS")) as archive:
-        return {Path(member.name).name: "/" + member.name.removeprefix("./")
-                for member in archive if member.isfile() and member.mode & 0o100}
+def package(name):
+    """The file of the package that was built."""
+    (path,) = setting("FLAGMAN_VM_PACKAGES").glob(f"{name}_*.deb")
+    return path
+
+
+@pytest.fixture
+def programs(machine):
+    """{name: path in the machine} of what the packages have put there."""
+    listed = machine.check("dpkg -L flagman flagman-disc").splitlines()
+    return {Path(path).name: path for path in listed if "/bin/" in path or "/sbin/" in path
+            or "/libexec/" in path}
+
+
+def install(machine, *files):
+    """These packages, as an administrator does it who has the files; there is no network."""
+    there = [f"/root/packages/{file.name}" for file in files]
+    for file, target in zip(files, there):
+        machine.put(file, target)
+    machine.check(["env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "-y", "install", *there],
+                  timeout=400)
 
 
 def furnish(machine):
-    """Programs, unit and people, into a machine that has just been made, as a package would."""
-    machine.put(setting("FLAGMAN_VM_PROGRAMS"), "/root/flagman.tar")
-    machine.check("tar -C / --no-overwrite-dir -xf /root/flagman.tar && rm /root/flagman.tar")
-    machine.check("systemd-sysusers flagman.conf flagman-disc.conf")
-    machine.check("systemd-tmpfiles --create flagman.conf")
-    machine.check("systemctl daemon-reload")
+    """Packages and people, into a machine that has just been made."""
+    names = ["flagman", "flagman-disc", *(["flagman-selinux"] if machine.lsm == "selinux" else [])]
+    install(machine, *map(package, names))
     machine.check("groupadd media && useradd --gid media --no-create-home alice")
 
 
@@ -114,6 +146,28 @@ def booted(machine, lsm=None):
 def machine(the_machine):
     """Without a security module; tests of one have a fixture of this name in their file."""
     return booted(the_machine)
+
+
+@pytest.fixture(scope="module", params=MODULES, ids=lambda module: module or "plain")
+def walled(request, the_machine):
+    """A machine of each kind in turn; nothing of flagman's may be denied that a test did not try.
+
+    What SELinux has denied is looked at by test_selinux.py, at the end.
+    """
+    machine = booted(the_machine, request.param)
+    denials = Denials(machine) if request.param == "apparmor" else None
+    yield machine
+    if denials:
+        denials.check()
+
+
+@pytest.fixture(scope="module")
+def share(walled):
+    """Served with nothing but our line in Samba's configuration, in each kind of machine."""
+    share = Share(walled)
+    share.serve()
+    yield share
+    walled.run("umount --all --lazy -t cifs; systemctl stop smbd; rm -f /etc/flagman/conf.d/*")
 
 
 @pytest.fixture

@@ -8,9 +8,10 @@ import pytest
 
 from conftest import DISC_USER, booted
 from discs import BURN_PATIENCE, burned, is_out
+from share import INCLUDE
+from walls import Denials
 
 BOARD = "/srv/flagman/Box"
-AUDIT = "/var/log/audit/audit.log"
 
 BOX = """\
 object: Box
@@ -103,25 +104,23 @@ SMB_CONF = """\
 
 
 def install(machine):
-    """Profiles before the service, then a share and the boards."""
-    machine.check("cp -r /usr/share/flagman/apparmor/. /etc/apparmor.d/")
+    """What a site adds to the package's profiles; then a share and the boards."""
     machine.check("cp /usr/share/doc/flagman/apparmor/local/smbd "
                   "/etc/apparmor.d/local/usr.sbin.smbd")
     machine.write("/etc/apparmor.d/site", SITE)
     machine.write("/etc/apparmor.d/usr.sbin.smbd", SMBD)
     machine.check("cd /etc/apparmor.d && mkdir -p samba && touch samba/smbd-shares && "
-                  "apparmor_parser -r flagman site usr.sbin.smbd")
+                  "apparmor_parser -r site usr.sbin.smbd")
     machine.write("/etc/systemd/system/flagman-small.service",
                   "[Service]\nExecStart=/bin/sleep infinity\n")
     machine.check("mkdir -p /srv/deployed && chmod 755 /srv && systemctl daemon-reload")
     machine.write("/etc/flagman/flagman.yaml", "samba-audit: journal\n")
-    machine.check("systemctl start flagman-small flagman")
+    machine.check("systemctl restart flagman-small flagman")
     machine.write("/etc/flagman/conf.d/box.yaml", BOX)
-    machine.write("/etc/samba/smb.conf", SMB_CONF)
-    machine.check("echo 'include = /var/lib/flagman/samba.conf' >>/etc/samba/smb.conf")
-    machine.check("(echo secret; echo secret) | smbpasswd -s -a alice && systemctl start smbd")
+    machine.write("/etc/samba/smb.conf", SMB_CONF + INCLUDE + "\n")
+    machine.check("(echo secret; echo secret) | smbpasswd -s -a alice && systemctl restart smbd")
     machine.wait_for(f"test -e {BOARD}/Status.txt && flagman status Box/Deploy")
-    machine.wait_for("smbclient //127.0.0.1/flagman -U alice%secret -c ls")  # by the include line
+    machine.wait_for("smbclient //127.0.0.1/flagman -U alice%secret -c ls")
 
 
 @pytest.fixture
@@ -134,34 +133,11 @@ def machine(the_machine):
     return machine
 
 
-class Denials:
-    """What AppArmor has denied since the test began.  One that is expected is taken out by name."""
-
-    def __init__(self, machine):
-        self.machine = machine
-        self.start = int(machine.check(f"stat -c %s {AUDIT}"))
-        self.expected = []
-
-    def all(self):
-        text = self.machine.run(f"tail -c +{self.start + 1} {AUDIT}").stdout
-        return [line for line in text.splitlines() if 'apparmor="DENIED"' in line]
-
-    def provoked(self, profile, what):
-        """A denial of PROFILE has WHAT in it; the log may lag behind."""
-        pattern = re.compile(rf'profile="{re.escape(profile)}".*{what}')
-        self.machine.wait_for(lambda: any(map(pattern.search, self.all())),
-                              f"{profile} was denied {what}")
-        self.expected.append(pattern)
-
-    def unexpected(self):
-        return [line for line in self.all() if not any(p.search(line) for p in self.expected)]
-
-
 @pytest.fixture(autouse=True)
 def denials(machine):
     found = Denials(machine)
     yield found
-    assert not found.unexpected(), "\n".join(found.unexpected())
+    found.check()
 
 
 def names(machine, board=BOARD):
@@ -196,6 +172,12 @@ def restarted(machine, press):
     before = machine.check(look)
     press(flag(machine, "Restart"))
     machine.wait_for(lambda: machine.check(look) != before, "the service was restarted")
+
+
+def test_it_enforces(machine):
+    assert "apparmor" in machine.check("cat /sys/kernel/security/lsm").split(",")
+    assert machine.check("cat /sys/module/apparmor/parameters/enabled") == "Y"
+    assert machine.check("systemctl is-system-running --wait") == "running"
 
 
 # --- who is confined by what ---

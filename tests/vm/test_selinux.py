@@ -14,8 +14,9 @@ from pathlib import Path
 import pytest
 
 from burner import Burner
-from conftest import furnish, make_iso
+from conftest import booted, make_iso
 from discs import BURN_PATIENCE
+from share import INCLUDE
 
 SELINUX = Path(__file__).resolve().parent.parent.parent / "selinux"
 SHARES = "/var/lib/flagman/samba.conf"
@@ -122,48 +123,40 @@ PROVOKED = {
 }
 
 
-def compile_modules(directory):
-    """flagman's, and that of a site, which uses its interface."""
-    for file in SELINUX.glob("flagman.*"):
-        shutil.copy(file, directory)
+def compile_module(directory):
+    """That of a site, which uses flagman's interface."""
+    shutil.copy(SELINUX / "flagman.if", directory)
     (directory / "site.te").write_text(SITE_MODULE, encoding="ascii")
     (directory / "site.fc").write_text(SITE_LABELS, encoding="ascii")
     subprocess.run(["make", "-C", directory, "-f", "/usr/share/selinux/devel/Makefile",
-                    "NAME=default", "flagman.pp", "site.pp"], check=True, timeout=300,
+                    "NAME=default", "site.pp"], check=True, timeout=300,
                    stdin=subprocess.DEVNULL, capture_output=True)
 
 
 @pytest.fixture(scope="module")
 def machine(the_machine, tmp_path_factory):
-    """Enforcing, the module loaded, flagman installed and labelled, its share in Samba."""
+    """Enforcing, with the packages and a site's own module; flagman's share in Samba."""
     directory = tmp_path_factory.mktemp("module")
-    compile_modules(directory)
-    if the_machine.up():
-        the_machine.stop()
-    the_machine.start(lsm="selinux")
-    m = the_machine
-    for name in ("flagman.pp", "site.pp"):
-        m.put(directory / name, f"/root/{name}")
-    m.check("semodule -i /root/flagman.pp /root/site.pp", timeout=400)
-    furnish(m)
-    m.check("touch /root/furnished")
+    compile_module(directory)
+    m = booted(the_machine, "selinux")
+    m.put(directory / "site.pp", "/root/site.pp")
+    m.check("semodule -i /root/site.pp", timeout=400)
     m.write("/usr/local/bin/greedy", GREEDY, "0755")
     m.write("/usr/local/bin/site-deploy", SITE, "0755")
     m.write("/etc/systemd/system/probe.service", UNIT)
-    m.check("groupadd wwwadmins && usermod -a -G wwwadmins alice && mkdir -p /var/lib/site && "
-            "mkdir -p /etc/flagman/conf.d && systemctl daemon-reload && systemctl start probe")
-    m.check("restorecon -RF /usr/sbin /usr/bin/flagman /usr/bin/flagman-disc /usr/libexec/flagman "
-            "/usr/local/bin /usr/lib/systemd/system /etc/flagman /etc/systemd /var/lib/site "
-            "/var/lib/flagman /run/flagman", timeout=200)
+    m.check("groupadd -f wwwadmins && usermod -a -G wwwadmins alice && mkdir -p /var/lib/site && "
+            "systemctl daemon-reload && systemctl start probe")
+    m.check("restorecon -RF /usr/local/bin /etc/systemd /var/lib/site")
     burner = Burner(m).up()
     m.write("/etc/flagman/conf.d/all.yaml", CONFIGURATION.format(device=burner.device))
     m.write("/etc/flagman/flagman.yaml", "samba-audit: journal\n")
     m.write("/etc/samba/smb.conf", "[global]\nserver role = standalone server\n"
-            f"disable spoolss = yes\nload printers = no\ninclude = {SHARES}\n")
+            f"disable spoolss = yes\nload printers = no\n{INCLUDE}\n")
     m.check(f"printf '{PASSWORD}\\n{PASSWORD}\\n' | smbpasswd -s -a alice && "
             "restorecon -RF /etc/samba /var/lib/samba /run/samba")
     m.check("systemctl is-active auditd")
-    m.check("systemctl start smbd flagman", timeout=200)
+    m.check("systemctl restart smbd flagman", timeout=200)
+    m.wait_for(f"test -e {SHARE}/Web/Status.txt && test -e {SHARE}/DVD/Status.txt")
     yield m
     m.stop()
 
@@ -213,6 +206,7 @@ def types(machine, path, *options):
 
 def test_it_enforces(machine):
     assert machine.check("getenforce") == "Enforcing"
+    assert ":sshd_t:" in machine.check("ps -eo label,comm | grep ' sshd$' | head -n 1")
     assert machine.check("systemctl is-active flagman") == "active"
 
 
@@ -386,6 +380,22 @@ def test_an_administrator_uses_the_command_line(machine):
     machine.run("flagman doctor")
     machine.check("flagman new Mail --group wwwadmins --service probe --write")
     machine.wait_for(f"test -e {SHARE}/Mail/Run")
+
+
+def labels_found(machine):
+    """What doctor says of labels."""
+    findings = json.loads(machine.run("flagman doctor --json").stdout)["findings"]
+    return [f["message"] for f in findings if "_t" in f["message"]]
+
+
+def test_doctor_finds_a_wrong_label(machine):
+    assert labels_found(machine) == []
+    machine.check(f"chcon -t samba_share_t {SHARE}/Web")
+    (message,) = labels_found(machine)
+    assert f"{SHARE}/Web" in message and "samba_share_t" in message \
+        and "flagman_object_t" in message
+    machine.check(f"restorecon -RFv {SHARE}/Web")
+    assert labels_found(machine) == []
 
 
 def test_a_log_file_is_followed(machine):

@@ -36,6 +36,8 @@ LSM = {
     # build-image has labelled all files: nothing may ask for a boot that does it again.
     "selinux": "security=selinux selinux=1 enforcing=1",
 }
+# Whose lines tell nothing of a failure.
+NOISE = "audit|kernel|runuser|sshd|systemd-networkd|systemd-journald|\\(udev-worker\\)"
 NO_RELABELLING = "noautorelabel systemd.mask=selinux-autorelabel-mark.service"
 
 
@@ -408,9 +410,9 @@ class Machine:
         if self.master is not None and self.master.poll() is None:
             parts.append("--- journal")
             try:
-                parts.append(self.run("journalctl -b --no-pager -q | tail -n 500 | "
-                                      "grep -vE ' (audit|sshd|runuser)[[:digit:][]' | tail -n 40",
-                                      timeout=20).stdout)
+                parts.append(self.run(
+                    "journalctl -b --no-pager -q -o short-precise | tail -n 2000 | "
+                    f"grep -vE ' ({NOISE})(\\[[0-9]+\\])?:' | tail -n 60", timeout=30).stdout)
             except (AssertionError, OSError, subprocess.SubprocessError) as error:
                 parts.append(str(error))
         return "\n".join(parts)
