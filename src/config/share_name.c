@@ -8,6 +8,7 @@
 #include "common/fd.h"
 #include "common/names.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -44,12 +45,22 @@ static char sayable(char c)
 	return strchr("[]%$\\\":|<>+=;,*?", c) ? '_' : c;
 }
 
+/* smbd takes "glo bal" for global, and what is said there holds for every share: in these words
+ * blanks count as little as case (strwicmp(), tried with 4.17). */
+static bool is_word(const char *name, const char *word)
+{
+	for (; *name; name++)
+		if (*name != ' ' && tolower((unsigned char)*name) != *word++)
+			return false;
+	return *word == '\0';
+}
+
 static bool is_reserved(const char *name)
 {
 	static const char *const words[] = {"", "global", "globals", "homes", "printers"};
 
 	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
-		if (strcasecmp(name, words[i]) == 0)
+		if (is_word(name, words[i]))
 			return true;
 	return false;
 }

@@ -257,6 +257,17 @@ def test_no_character_becomes_another_directory(cli):
     assert len(set(folded)) == len(folded) == len(shown)
 
 
+@pytest.mark.parametrize("name", ["glo bal", "GLOBALS", "g l o b a l s", "hom es", "print ers"])
+def test_no_share_is_taken_for_all_of_them(cli, name):
+    """Samba overlooks blanks in the names that mean something to it."""
+    cli.snippet("a.yaml", snippet("Box", f"/srv/{name}"))
+    done = cli("samba")
+    assert listed(done.stdout, cli.tmp / "smb.conf") == {f"srv-{name}": f"/srv/{name}"}
+    everything = subprocess.run(["testparm", "-s", str(cli.tmp / "smb.conf")], check=True,
+                                capture_output=True, text=True).stdout
+    assert "printable = Yes" not in everything
+
+
 def test_samba_without_objects(cli):
     assert "flagman new" in cli("samba", status=78).stderr
     assert cli.json("samba", status=78) == []

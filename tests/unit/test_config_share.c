@@ -239,7 +239,8 @@ static void test_case_is_more_than_ascii(void **state)
 static void test_names_that_mean_something(void **state)
 {
 	static const char *const paths[] = {"/srv/global", "/srv/Globals", "/srv/HOMES",
-		"/srv/printers", "/srv/print$", "/srv/IPC$", "/homes", "/srv/admin$"};
+		"/srv/printers", "/srv/print$", "/srv/IPC$", "/homes", "/srv/admin$",
+		"/srv/Glo bal", "/srv/print ers", "/srv/glob al/x", "/glo bals"};
 
 	(void)state;
 	for (size_t i = 0; i < N_OF(paths); i++)
@@ -253,6 +254,10 @@ static void test_names_that_mean_something(void **state)
 	assert_string_equal(name_of("/srv/IPC$"), "IPC_");
 	assert_string_equal(name_of("/srv/admin$"), "admin_");
 	assert_memory_equal(name_of("/homes"), "homes-", 6);
+	assert_string_equal(name_of("/srv/Glo bal"), "srv-Glo bal");
+	assert_string_equal(name_of("/srv/print ers"), "srv-print ers");
+	assert_string_equal(name_of("/srv/glob al/x"), "x");
+	assert_memory_equal(name_of("/glo bals"), "glo bals-", 9);
 }
 
 /* 79 bytes and a character of two: not cut through. */
