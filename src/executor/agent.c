@@ -9,6 +9,7 @@
 #include "executor/make_view.h"
 #include "executor/priority.h"
 #include "executor/spawn.h"
+#include "executor/withdraw.h"
 #include "wire/exec.h"
 
 #include <errno.h>
@@ -389,6 +390,8 @@ bool agent_reap(struct executor *x, pid_t pid, int status)
 		log_warning("the agent was killed by signal %d", WTERMSIG(status));
 	else if (WEXITSTATUS(status) != 0 || !asked)
 		log_warning("the agent ended with status %d", WEXITSTATUS(status));
+	if (x->withdrawing)
+		withdraw_agent_ended(x);
 	if (a->ended - a->began < YOUNG_USEC && !(asked && status == 0)) {
 		start_later(x);
 		return true;

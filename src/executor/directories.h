@@ -3,8 +3,8 @@
  * The directories in the share: made, marked and mended by the executor, because making them with
  * the right owners takes root.
  *
- *	<path>               made if it is missing (root, 0755, marked); one that exists is never
- *touched <path>/.flagman      0751, root's: custody, payloads of runs under random names
+ *	<path>               made if it is missing (root, 0755, marked); else never touched
+ *	<path>/.flagman      0751, root's: custody, payloads of runs under random names
  *	<path>/.flagman/staging	  0700, the agent's
  *	<path>/OBJECT        user, group, mode of the configuration
  *	<path>/OBJECT/Run    and the drop folders: likewise

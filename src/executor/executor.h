@@ -58,6 +58,7 @@ struct executor {
 	bool ready; /* the agent has adopted a configuration: READY=1 was said */
 	bool stopping;
 	bool withdrawing; /* flagmand --withdraw: nothing is started (withdraw.h) */
+	bool withdrawn;   /* the agent has taken away what it had put there */
 };
 
 /* chores.c: things done when nothing else is to do. */

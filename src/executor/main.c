@@ -266,7 +266,7 @@ static void begin(struct executor *x, const struct options *o)
 static void end(struct executor *x)
 {
 	agent_close(x);
-	if (x->withdrawing)
+	if (x->withdrawn)
 		withdraw_directories(x);
 	refusals_close();
 	watchers_end_all(&x->watchers);
@@ -304,5 +304,9 @@ int main(int argc, char **argv)
 	if (r < 0)
 		log_error("event loop: %s", strerror(-r));
 	end(&x);
+	if (x.withdrawing && !x.withdrawn) {
+		log_warning("ended before everything was taken back; try it again");
+		return EX_TEMPFAIL;
+	}
 	return r < 0 ? EX_OSERR : 0;
 }

@@ -9,6 +9,7 @@
 #include "executor/base.h"
 #include "executor/executor.h"
 #include "executor/mark.h"
+#include "executor/priority.h"
 #include "wire/exec.h"
 
 #include <dirent.h>
@@ -33,9 +34,15 @@ static int on_patience(sd_event_source *s, uint64_t usec, void *userdata)
 
 void withdraw_open(struct executor *x)
 {
+	sd_event_source *s = NULL;
 	int r = sd_event_add_time_relative(
-		x->event, NULL, CLOCK_MONOTONIC, PATIENCE, 0, on_patience, NULL);
+		x->event, &s, CLOCK_MONOTONIC, PATIENCE, 0, on_patience, NULL);
 
+	if (r >= 0) /* an agent that asks without an end must not keep a package from going */
+		r = sd_event_source_set_priority(s, PRIORITY_MUST);
+	if (r >= 0)
+		r = sd_event_source_set_floating(s, true);
+	sd_event_source_unref(s);
 	if (r < 0)
 		log_fatal(EX_OSERR, "no timer: %s", strerror(-r));
 }
@@ -59,8 +66,18 @@ static void remove_marked(const struct marks *m, int dir, const char *path, unsi
 	}
 }
 
-/* In staging a payload has a token for a name; all else there the agent has made for itself. */
-static void clear_staging(const struct executor *x, int staging)
+/* Not what somebody has put in its place. */
+static bool is_of(int dir, uid_t uid)
+{
+	struct stat st;
+
+	return dir >= 0 && fstat(dir, &st) == 0 && st.st_uid == uid &&
+	       !(st.st_mode & (S_IWGRP | S_IWOTH));
+}
+
+/* In staging a payload has a token for a name.  All else there the agent has made for itself, also
+ * what is file.user's already, and was on its way into the share. */
+static void clear_staging(int staging)
 {
 	_cleanup_dir_ DIR *d = dir_open(staging, ".");
 	struct file_info info;
@@ -68,7 +85,7 @@ static void clear_staging(const struct executor *x, int staging)
 
 	for (const struct dirent *e; (e = dir_next(d));)
 		if (!token_parse(e->d_name, &t) && file_info_at(staging, e->d_name, &info) == 0 &&
-			S_ISREG(info.mode) && info.uid == x->id.uid)
+			S_ISREG(info.mode))
 			(void)unlinkat(staging, e->d_name, 0);
 }
 
@@ -77,20 +94,36 @@ static void remove_custody(const struct executor *x, int dir, const char *path)
 	_cleanup_close_ int custody = openat(dir, EXEC_CUSTODY, OPEN_FLAGS);
 	_cleanup_close_ int staging = custody < 0 ? -1 : openat(custody, EXEC_STAGING, OPEN_FLAGS);
 
-	if (staging < 0)
+	if (!is_of(custody, geteuid()) || !is_of(staging, x->id.uid))
 		return;
-	clear_staging(x, staging);
+	clear_staging(staging);
 	if (unlinkat(custody, EXEC_STAGING, AT_REMOVEDIR) < 0 ||
 		unlinkat(dir, EXEC_CUSTODY, AT_REMOVEDIR) < 0)
 		log_warning("%s/" EXEC_CUSTODY " stays: %s", path,
 			errno == ENOTEMPTY ? "there are payloads in it" : strerror(errno));
 }
 
-/* The base itself, where flagmand has made it. */
+/* The base itself, and what is above it, where flagmand has made it.  By "..", not by path: who may
+ * write above could have put a symlink there by now. */
 static void remove_base(const struct marks *m, int dir, const char *path)
 {
-	if (mark_has(m, dir) && rmdir(path) < 0 && errno != ENOTEMPTY)
-		log_info("%s stays: %s", path, strerror(errno));
+	_cleanup_free_ char *copy = strdup(path);
+	_cleanup_close_ int fd = openat(dir, ".", OPEN_FLAGS);
+	char *slash;
+
+	while (copy && (slash = strrchr(copy, '/')) && fd >= 0 && mark_has(m, fd)) {
+		int parent = openat(fd, "..", OPEN_FLAGS);
+
+		if (parent >= 0 && unlinkat(parent, slash + 1, AT_REMOVEDIR) < 0) {
+			if (errno != ENOTEMPTY)
+				log_info("%s stays: %s", copy, strerror(errno));
+			close_fd(parent);
+			return;
+		}
+		*slash = '\0';
+		close_fd(fd);
+		fd = parent;
+	}
 }
 
 static void withdraw_from(const struct executor *x, const struct base_state *b)
@@ -111,14 +144,25 @@ static void withdraw_from(const struct executor *x, const struct base_state *b)
 
 void withdraw_adopted(struct executor *x, const struct generation *g)
 {
-	if (!x->ready) {
+	if (g && !x->ready) {
 		x->ready = true;
 		log_info("taking everything out of the shares");
 		if (reload_now(x, false) < 0)
 			log_fatal(EX_OSERR, "can't go on");
 	} else if (g && g == x->generations) {
+		x->withdrawn = true;
 		executor_stop(x);
 	}
+}
+
+void withdraw_agent_ended(struct executor *x)
+{
+	if (!x->ready)
+		return;
+	x->ready = false;
+	log_warning("the agent has not taken everything back: another one tries it");
+	if (reload_now(x, false) < 0)
+		log_fatal(EX_OSERR, "can't go on");
 }
 
 void withdraw_directories(const struct executor *x)

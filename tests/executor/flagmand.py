@@ -177,6 +177,7 @@ class Flagmand:
         self.process = None
         self.agents = []
         self.prefix = []
+        self.arguments = []
         self.environment = {}
         for directory in (self.conf, self.state, self.run):
             directory.mkdir(parents=True, mode=0o755)
@@ -217,6 +218,7 @@ class Flagmand:
                    "--state-dir", str(self.state), "--run-dir", str(self.run)]
         if self.people.root:
             command += ["--user", self.people.agent]
+        command += self.arguments
         environment = {"PATH": "/usr/bin:/bin", "SECRET": "1", "NOTIFY_SOCKET": "",
                        "FLAGMAN_LOG": "debug",
                        "ASAN_OPTIONS": os.environ.get("ASAN_OPTIONS", "detect_leaks=0"),
