@@ -123,6 +123,15 @@ static bool must_have_flag(enum state s)
 	       s == STATE_MISSED || s == STATE_MISCONFIGURED;
 }
 
+/* An object's name that the agent made up would be in what root types next. */
+static bool is_configured(const struct doctor *d, const char *object)
+{
+	for (size_t i = 0; d->config && i < d->config->n_groups; i++)
+		if (strcmp(d->config->groups[i].object, object) == 0)
+			return true;
+	return false;
+}
+
 static void check_flag(struct doctor *d, const struct control_action *a)
 {
 	_cleanup_close_ int dir = -1;
@@ -146,7 +155,8 @@ static void check_flag(struct doctor *d, const struct control_action *a)
 		}
 	}
 	doctor_found(d, AREA, NULL, "the flag of %s is missing from %s", name, a->path);
-	doctor_advise(d, "flagman restore '%s'", a->object);
+	if (is_configured(d, a->object))
+		doctor_advise(d, "flagman restore '%s'", a->object);
 }
 
 static void keep(struct doctor *d, const struct control_action *a)

@@ -55,6 +55,15 @@ def test_missing_flag(patient):
     assert patient.look()[0] == []
 
 
+def test_no_advice_has_a_name_that_the_agent_made_up(patient):
+    """It is what root types next."""
+    patient.prepare()
+    (patient.object / "Go.txt").unlink()
+    patient.agent.actions[0].object = b"x'; reboot; '"
+    missing, = [f for f in patient.look()[0] if "is missing" in f[1]]
+    assert "reboot" in missing[1] and missing[2] is None
+
+
 # --- an upgrade ---
 
 def version(cli):
