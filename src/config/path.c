@@ -36,6 +36,7 @@ static const char *const system_trees[] = {
 	"/var/spool",
 	"/var/lib/apt",
 	"/var/lib/dpkg",
+	"/var/lib/flagman", /* purging the package removes it */
 	"/var/lib/rpm",
 	"/var/lib/systemd",
 	NULL,
