@@ -95,11 +95,12 @@ bool press_is_mass(struct agent *a, struct flag *f, uint64_t hold, char *why, si
 	}
 	if (now >= first->mass_until && now >= a->mass_until)
 		return false;
-	if (now < first->mass_until)
+	bool own = now < first->mass_until; /* else what went in it is long forgotten */
+	if (own)
 		first->mass_until = now + hold;
 	if (now < a->mass_until)
 		a->mass_until = now + hold;
-	snprintf(why, size, mass_text, board_object(a, first),
-		first->mass_what ? first->mass_what : "several buttons");
+	snprintf(why, size, mass_text, own ? board_object(a, first) : "several objects",
+		own ? first->mass_what : "buttons of several objects");
 	return true;
 }

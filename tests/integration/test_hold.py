@@ -55,6 +55,20 @@ def test_ctrl_a_delete_where_the_flag_goes_last(inst, first):
     assert words in inst.text("Apache", "Restart")
 
 
+def test_a_folder_that_went_is_forgotten(inst):
+    """What goes later, with buttons of other objects, says so."""
+    several(inst, 3, group=HOLD)
+    boards = [inst.share / f"App{n}" for n in range(3)]
+    for board in boards:
+        inst.by("alice", lambda board=board: os.rmdir(board / "Run"))
+    wait_for(lambda: all((board / "Run").exists() for board in boards), "they are back",
+             dump=inst.dump)
+    nothing_runs(inst, "Restart0", "Restart1", "Restart2")
+    inst.by("alice", lambda: [os.unlink(board / "Restart.txt") for board in boards] and None)
+    for n in range(3):
+        inst.wait_text(f"App{n}", "Restart", "buttons of several objects")
+
+
 def test_two_flags_of_an_object(inst):
     apache(inst, group=HOLD)
     for name in ("Restart", "Stop"):
