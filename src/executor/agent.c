@@ -166,7 +166,9 @@ static void announce(struct executor *x)
 		x->generations->older = old->older;
 		(void)generation_free(old);
 	}
-	m.agent_restarted = x->agent.ended && now_monotonic() - x->agent.ended < RESTARTED_USEC;
+	/* Flags that an agent which died had taken away by itself are no presses. */
+	m.agent_restarted = !x->withdrawing && x->agent.ended &&
+			    now_monotonic() - x->agent.ended < RESTARTED_USEC;
 	send_view(x);
 	(void)claims_each(&x->places.claims, announce_claim, x);
 	agent_send(x, &m, sizeof(m), NULL, 0);

@@ -51,8 +51,9 @@ def test_an_agent_that_dies_on_the_way(box, told):
         first.expect(wire.CONFIG)
     end(box, first)
     second = box.agent()
-    second.begin()
+    _, restarted = second.begin()
     assert b"Box" in second.view
+    assert not restarted  # flags that the first has taken away are no presses
     assert finish(box, second) == DONE
     assert not box.share.exists()
 
