@@ -194,6 +194,18 @@ def test_installing_it_again(twin, debs):
 
 
 @root
+def test_purging_where_something_is_mounted(twin, debs):
+    """The state may have a disk of its own, and somebody's else be mounted in it."""
+    twin.check("mount -t tmpfs -o mode=755 state /var/lib/flagman && "
+               "mkdir /var/lib/flagman/theirs && mount -t tmpfs theirs /var/lib/flagman/theirs && "
+               "echo mine >/var/lib/flagman/theirs/mine.txt && dpkg --purge flagman")
+    assert twin.check("cat /var/lib/flagman/theirs/mine.txt") == "mine"
+    assert twin.check("ls /var/lib/flagman") == "theirs"
+    assert twin.fails("dpkg-query -W flagman")
+    twin.check("umount /var/lib/flagman/theirs /var/lib/flagman && rm -r /var/lib/flagman")
+
+
+@root
 def test_the_policy_comes_and_goes(twin, debs):
     install(twin, debs["flagman-selinux"])
     assert "flagman" in twin.check("semodule -s default -lfull").split()
