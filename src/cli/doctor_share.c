@@ -118,12 +118,15 @@ static void check_section(const struct share_look *l)
 	share_people(l);
 }
 
+bool share_has_include(const struct doctor *d)
+{
+	return strcmp(d->cli->run_dir, CLI_RUN_DIR) == 0 && access(SHARE_INCLUDE, F_OK) == 0;
+}
+
 static void no_share(struct doctor *d, const char *path)
 {
-	bool ours = strcmp(d->cli->run_dir, CLI_RUN_DIR) == 0 && access(SHARE_INCLUDE, F_OK) == 0;
-
 	doctor_found(d, SHARE_AREA, NULL, "no share of smb.conf has %s", path);
-	if (ours)
+	if (share_has_include(d))
 		doctor_advise(d, "write at the end of smb.conf: include = " SHARE_INCLUDE);
 	else
 		doctor_advise(d, "flagman samba prints one; append it to smb.conf");
@@ -269,6 +272,7 @@ void doctor_shares(struct doctor *d)
 	if (share_list(d->config, &shares, &n) == 0) {
 		for (size_t i = 0; i < n; i++)
 			check_share(d, &conf, &shares[i]);
+		share_own(d, shares, n);
 		share_list_free(shares, n);
 	}
 	check_global(d, &conf);

@@ -28,6 +28,10 @@ void share_must_be_yes(const struct share_look *l, const char *key, const char *
 
 void share_modules(const struct share_look *l); /* vfs objects; full_audit and acl_xattr */
 void share_people(const struct share_look *l);  /* who may connect, and as whom they act */
+/* flagmand writes what smb.conf may include: that of the system, where its state is known. */
+bool share_has_include(const struct doctor *d);
+/* All of them: is each file of settings that an administrator has for one still read? */
+void share_own(struct doctor *d, const struct share *shares, size_t n);
 /* Of the machine, not of a share: does smbd run, and has --user NAME an account there? */
 void samba_running(struct doctor *d);
 void samba_account(struct doctor *d, const struct smbconf *conf);

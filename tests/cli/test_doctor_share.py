@@ -6,7 +6,7 @@ import subprocess
 
 import pytest
 
-from snippets import GROUP, PRESSER, ROOT
+from snippets import GROUP, PRESSER, ROOT, snippet
 
 @pytest.mark.parametrize("change,words", [
     ({"oplocks": "yes"}, "oplocks = yes"),
@@ -226,6 +226,25 @@ def test_no_share_where_flagmand_writes_one(patient):
     assert patient.of("share", line=line, sick="mount -t tmpfs none /var/lib") == [
         (missing, append)]
     assert patient.of("share", sick=made) == [(missing, append)]
+
+
+@pytest.mark.root
+def test_settings_of_a_share_that_is_called_otherwise_now(patient):
+    """A second directory of its name has come, and with it the first one's limits have gone."""
+    patient.prepare()
+    line = [patient.cli.line()[0], "--conf-dir", patient.cli.conf_dir]
+    made = "mount -t tmpfs none /var/lib; mkdir /var/lib/flagman; >/var/lib/flagman/samba.conf"
+    left = "/etc/samba/flagman-share.conf"
+
+    def findings():
+        sick = patient.etc(f"echo 'hosts allow = ::1' >.{left.removeprefix('/etc')}", made)
+        return [(m, a) for m, a in patient.of("share", line=line, sick=sick) if left in m]
+    assert findings() == []
+    patient.cli.snippet("web.yaml", snippet("Web", str(patient.public / "other/share")))
+    (message, advice), other = findings()
+    assert f"{patient.public}/other/share is called" in message + other[0]
+    assert f"{patient.share} is called" in message + other[0]
+    assert "/etc/samba/flagman-" in advice and advice != other[1]
 
 
 # --- who may connect ---
