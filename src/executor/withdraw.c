@@ -126,7 +126,8 @@ static void remove_base(const struct marks *m, int dir, const char *path)
 	}
 }
 
-static void withdraw_from(const struct executor *x, const struct base_state *b)
+/* False: it can't be seen, so what is there stays. */
+static bool withdraw_from(const struct executor *x, const struct base_state *b)
 {
 	const struct marks m = {.state = x->places.state, .privileged = x->id.privileged};
 	_cleanup_close_ int fd = base_open(b->path), dir = -1;
@@ -135,11 +136,12 @@ static void withdraw_from(const struct executor *x, const struct base_state *b)
 	dir = fd < 0 ? -1 : openat(fd, ".", OPEN_FLAGS);
 	if (dir < 0 || file_info_at(dir, "", &info) < 0 || info.id.dev != b->dev) {
 		log_warning("%s can't be reached: what is there stays", b->path);
-		return;
+		return false;
 	}
 	remove_marked(&m, dir, b->path, DEPTH);
 	remove_custody(x, dir, b->path);
 	remove_base(&m, dir, b->path);
+	return true;
 }
 
 void withdraw_adopted(struct executor *x, const struct generation *g)
@@ -165,9 +167,10 @@ void withdraw_agent_ended(struct executor *x)
 		log_fatal(EX_OSERR, "can't go on");
 }
 
-void withdraw_directories(const struct executor *x)
+void withdraw_directories(struct executor *x)
 {
 	for (const struct generation *g = x->generations; g; g = g->older)
 		for (uint32_t i = 0; i < g->n_bases; i++)
-			withdraw_from(x, &g->bases[i]);
+			if (!withdraw_from(x, &g->bases[i]))
+				x->withdrawn = false;
 }

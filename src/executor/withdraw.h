@@ -25,6 +25,6 @@ void withdraw_adopted(struct executor *x, const struct generation *g);
 /* The agent has ended by itself, and another one is to be started. */
 void withdraw_agent_ended(struct executor *x);
 /* All is over: whatever directories are empty now. */
-void withdraw_directories(const struct executor *x);
+void withdraw_directories(struct executor *x);
 
 #endif

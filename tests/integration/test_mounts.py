@@ -11,6 +11,7 @@ import pytest
 from boards import apache, finish
 from lib.kernel import landlock_version
 from lib.waiting import wait_for
+from test_withdraw import withdraw
 
 pytestmark = pytest.mark.root
 
@@ -116,3 +117,16 @@ def test_release_lets_it_be_unmounted(inst, disk):
     presses_work(inst, 1)
     wait_for(lambda: sorted(inst.flags("Apache")) == ["Restart", "Start", "Stop"], "all are back",
              dump=inst.dump)
+
+
+def test_what_is_not_mounted_is_not_taken_back(inst, disk):
+    """And whoever removes flagman hears of it."""
+    apache(inst)
+    inst.stop()
+    before = sorted(os.listdir(inst.share / "Apache"))
+    run("umount", inst.share)
+    assert withdraw(inst) == 75
+    disk()
+    assert sorted(os.listdir(inst.share / "Apache")) == before
+    assert withdraw(inst) == 0
+    assert os.listdir(inst.share) == []
