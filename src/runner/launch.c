@@ -152,8 +152,8 @@ static void prepare_profile(struct launch *l)
 		(apparmor == APPARMOR_ON && !(s->flags & SPEC_PROFILE)))
 		return;
 	snprintf(l->change, sizeof(l->change), "changeprofile %s", s->apparmor_profile);
-	snprintf(l->denied, sizeof(l->denied), "%.70s: AppArmor's profile %s, or its mode",
-		s->argv[0], s->apparmor_profile);
+	snprintf(l->shared->denied, sizeof(l->shared->denied),
+		"%.70s: AppArmor's profile %s, or its mode", s->argv[0], s->apparmor_profile);
 }
 
 int launch_prepare(struct launch *l, const struct spec *s)
@@ -309,7 +309,8 @@ static CHILD int child_exec(struct launch *l)
 			error = EACCES;
 	}
 	errno = error;
-	return fail(l, EXIT_EXEC, error == EACCES && *l->denied ? l->denied : l->spec->argv[0]);
+	return fail(l, EXIT_EXEC,
+		error == EACCES && *l->shared->denied ? l->shared->denied : l->spec->argv[0]);
 }
 
 static CHILD int child_started(struct launch *l)

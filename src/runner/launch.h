@@ -36,9 +36,10 @@ struct launch_failure {
 
 struct launch_shared {
 	struct launch_failure failure;
-	uint64_t began;  /* us, monotonic: when the specification was there */
-	int64_t started; /* the same in us since 1970 */
-	size_t size;     /* of the specification; 0: none came */
+	uint64_t began;                 /* us, monotonic: when the specification was there */
+	int64_t started;                /* the same in us since 1970 */
+	size_t size;                    /* of the specification; 0: none came */
+	char denied[LAUNCH_DENIED_MAX]; /* a step's name, where it may have been AppArmor */
 	char message[SPEC_SIZE_MAX + 1] __attribute__((aligned(8)));
 };
 
@@ -60,7 +61,6 @@ struct launch {
 	size_t context_len;
 	char *memory;                   /* the candidates' */
 	char change[LAUNCH_CHANGE_MAX]; /* what AppArmor is told; "": nothing */
-	char denied[LAUNCH_DENIED_MAX]; /* what to say where it may have been AppArmor */
 	char started[CLAIM_STARTED_SIZE];
 	size_t started_len, started_pid; /* length; where its ten digits of pid go */
 };
