@@ -125,7 +125,8 @@ PROVOKED = {
 
 def compile_module(directory):
     """That of a site, which uses flagman's interface."""
-    shutil.copy(SELINUX / "flagman.if", directory)
+    for file in SELINUX.glob("flagman.*"):
+        shutil.copy(file, directory)
     (directory / "site.te").write_text(SITE_MODULE, encoding="ascii")
     (directory / "site.fc").write_text(SITE_LABELS, encoding="ascii")
     subprocess.run(["make", "-C", directory, "-f", "/usr/share/selinux/devel/Makefile",
