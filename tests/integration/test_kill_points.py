@@ -73,8 +73,12 @@ def pids(inst, role):
 
 
 def is_traced(pid):
-    with open(f"/proc/{pid}/status", encoding="utf-8", errors="replace") as f:
-        return re.search(r"^TracerPid:\t0$", f.read(), re.MULTILINE) is None
+    """Or was: what it does in the background may be the step at which it is killed."""
+    try:
+        with open(f"/proc/{pid}/status", encoding="utf-8", errors="replace") as f:
+            return re.search(r"^TracerPid:\t0$", f.read(), re.MULTILINE) is None
+    except FileNotFoundError:
+        return True
 
 
 class Strace:
