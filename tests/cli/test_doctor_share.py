@@ -312,7 +312,8 @@ def test_smbd_that_does_not_run(patient):
     here = patient.etc(f"cp {patient.smb_conf} samba/smb.conf")
     assert patient.of("samba", sick=here, unshare=ALONE, smb_conf=False) == [
         ("smbd is not running here, so nobody sees the share", "systemctl enable --now smbd")]
-    smbd = f"cp /bin/sleep {patient.tmp}/smbd; {patient.tmp}/smbd 60 >/dev/null 2>&1 &"
+    smbd = (f"cp /bin/sleep {patient.tmp}/smbd; {patient.tmp}/smbd 60 >/dev/null 2>&1 &\n"
+            "until grep -qsx smbd /proc/[0-9]*/comm; do sleep 0.01; done")
     assert patient.of("samba", sick=f"{here}\n{smbd}", unshare=ALONE, smb_conf=False) == []
     assert patient.of("samba", sick="true", unshare=ALONE) == []
     gone = f"{here}; mount --bind /dev/null /usr/sbin/smbd"

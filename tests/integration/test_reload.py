@@ -51,6 +51,7 @@ def test_a_snippet_is_edited(inst):
     inst.wait_state("Apache", "New", "Done")
 
 
+@pytest.mark.root  # to trace who is not dumpable
 def test_what_was_made_is_on_the_disk_soon(inst):
     """A flag whose row is not cannot be missed after a power cut: its press would be lost."""
     apache(inst)
