@@ -168,18 +168,18 @@ def test_a_flag_that_is_renamed_or_moved_away_comes_back(office, target):
 
 # --- strangers and guests ---
 
-@pytest.mark.parametrize("share", ["flagman", LIFT])
-def test_strangers_do_not_get_in(office, share):
-    said = office.smb(STRANGER, "ls", share)
+@pytest.mark.parametrize("name", ["flagman", LIFT])
+def test_strangers_do_not_get_in(office, name):
+    said = office.smb(STRANGER, "ls", name)
     assert said.status != 0 and said.denied, said
-    done = office.mount(STRANGER, "/mnt/strange", share=share)
+    done = office.mount(STRANGER, "/mnt/strange", share=name)
     assert done.returncode != 0 and "Permission denied" in done.stderr, done.stderr
 
 
-@pytest.mark.parametrize("share", ["flagman", LIFT])
-def test_guests_do_not_get_in(office, share):
+@pytest.mark.parametrize("name", ["flagman", LIFT])
+def test_guests_do_not_get_in(office, name):
     for options in (), ("-U", "nobody%"), ("-U", "alice%wrong"):
-        said = office.smb(None, "ls", share, options)
+        said = office.smb(None, "ls", name, options)
         assert said.status != 0, said
         assert said.denied or "NT_STATUS_LOGON_FAILURE" in said.text, said
 
