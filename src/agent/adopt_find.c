@@ -16,6 +16,25 @@
 #include <string.h>
 #include <unistd.h>
 
+/* A power cut takes what was written last and leaves the name; where ftruncate(2) had shrunk the
+ * file it leaves its size, too, and zeros.  No text of ours has one.  Who can't be read is not
+ * asked. */
+static bool text_is_lost(int dirfd, const char *name, const struct file_info *info)
+{
+	_cleanup_close_ int fd = -1;
+	struct file_info now;
+	char first = 'x', last = 'x';
+
+	if (info->size == 0)
+		return true;
+	fd = openat(dirfd, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	if (fd < 0 || file_info_at(fd, "", &now) < 0 || !file_id_equal(&now.id, &info->id))
+		return false;
+	(void)!pread(fd, &first, 1, 0);
+	(void)!pread(fd, &last, 1, (off_t)info->size - 1);
+	return first == '\0' || last == '\0';
+}
+
 /* Does it say that it is the flag of that action?  A copy that somebody made does too.  A flag that
  * a power cut has left without its text says nothing. */
 static bool says_it_is(
@@ -29,7 +48,7 @@ static bool says_it_is(
 
 	snprintf(
 		title, sizeof(title), "\r\n%s: %s\r\n", board_object(a, b), flag_action_name(a, f));
-	if (n == 0)
+	if (n == 0 || (n > 0 && text[0] == '\0'))
 		return !row->known || !row->same_boot;
 	return n > 0 && memmem(text, (size_t)n, title, strlen(title));
 }
@@ -122,7 +141,7 @@ static bool is_present(struct agent *a, struct row *row, int dirfd, const char *
 
 	if (fd < 0 || file_info_at(fd, "", &info) < 0 || !file_id_equal(&info.id, &row->id))
 		return false;
-	row->blank = info.size == 0;
+	row->blank = !row->same_boot && text_is_lost(dirfd, name, &info);
 	if (a->n_fds < a->fd_budget) {
 		row->fd = steal_fd(&fd);
 		a->n_fds++;
@@ -224,11 +243,14 @@ static void find_in_run(struct agent *a, struct board *b, int dirfd)
 
 static void adopt_status(struct agent *a, struct board *b, int dirfd)
 {
+	const struct row *row =
+		a->adoption ? &a->adoption->rows[board_view(a, b)->first_action] : NULL;
 	struct file_info info = {0};
 
 	if (file_info_at(dirfd, NAME_STATUS, &info) == 0 && S_ISREG(info.mode) && info.nlink == 1)
 		b->status_id = info.id;
-	if (!b->status_id.ino || info.size == 0)
+	if (!b->status_id.ino ||
+		(row && !row->same_boot && text_is_lost(dirfd, NAME_STATUS, &info)))
 		board_status_dirty(a, b);
 }
 

@@ -324,6 +324,14 @@ def test_the_first_watcher_dies_when_it_is_nearly_ready(inst, test_dir):
         inst.wait_ran(f"Restart{n}", 1)
 
 
+def lose(path, left):
+    """Its text: with its size, or as ftruncate(2) leaves it that came before a power cut."""
+    size = path.stat().st_size
+    os.truncate(path, 0)
+    if left == "zeros":
+        os.truncate(path, size)
+
+
 def stop_for_another_boot(inst):
     """What the data base knows is of a boot before this one."""
     inst.stop()
@@ -338,14 +346,15 @@ def stop_for_another_boot(inst):
         assert changed, f"no boot id in {tables}"
 
 
-def test_texts_that_a_power_cut_took(inst):
+@pytest.mark.parametrize("left", ("nothing", "zeros"))
+def test_texts_that_a_power_cut_took(inst, left):
     """The file is there, and what was written into it a moment before is not."""
     apache(inst)
     path = inst.path_of("Apache", "Restart")
     before = path.stat().st_ino
     stop_for_another_boot(inst)
-    os.truncate(path, 0)
-    os.truncate(inst.share / "Apache" / "Status.txt", 0)
+    lose(path, left)
+    lose(inst.share / "Apache" / "Status.txt", left)
     inst.start()
     inst.wait_text("Apache", "Restart", "Apache: Restart")
     assert path.stat().st_ino == before
@@ -353,14 +362,16 @@ def test_texts_that_a_power_cut_took(inst):
              dump=inst.dump)
 
 
-def test_a_flag_of_which_a_power_cut_left_the_name(inst):
+@pytest.mark.parametrize("left", ("nothing", "zeros"))
+def test_a_flag_of_which_a_power_cut_left_the_name(inst, left):
     """Neither its row nor its text: it says Running for ever, if nobody takes it away."""
     apache(inst)
     owner = inst.path_of("Apache", "Restart").stat()
     stop_for_another_boot(inst)
     inst.press_delete("Apache", "Restart")
     stray = inst.share / "Apache" / "Restart [Running].txt"
-    stray.touch(mode=0o640)
+    stray.write_bytes(bytes(600) if left == "zeros" else b"")
+    stray.chmod(0o640)
     os.chown(stray, owner.st_uid, owner.st_gid)
     (inst.share / "Apache" / "Restart [notes].txt").write_text("Mine\n")
     inst.start()
