@@ -2,9 +2,11 @@
 """A payload that failed waits in custody for another try, whatever goes down meanwhile."""
 
 import os
+import signal
 
 import pytest
 from down import DOWN, database, no_service
+from lib import processes
 from lib.waiting import wait_for
 
 DEPLOY = """
@@ -35,6 +37,28 @@ def ran_with_it(inst):
     wait_for((inst.share / "App" / "In" / "Returned" / "shop.war").exists, "it is returned",
              dump=inst.dump)
     assert not in_custody(inst)
+
+
+def test_pressed_as_soon_as_it_shows_failed(inst):
+    """The executor, which the agent might ask first, answers nobody."""
+    inst.define("App", DEPLOY.replace("test -e", "sleep 1; test -e"),
+                group="cooldown: 0\nhold: 200ms")
+    inst.start()
+    inst.drop("App", "In", "shop.war", b"content")
+    inst.wait_state("App", "Deploy", "Running")
+    agent, = inst.kill("agent", signal.SIGSTOP)
+    wait_for(lambda: in_custody(inst), "its command has ended", dump=inst.dump)
+    wait_for(lambda: processes.state(inst.process.pid) == "S", "that is said", dump=inst.dump)
+    executor, = inst.kill("executor", signal.SIGSTOP)
+    os.kill(agent, signal.SIGCONT)
+    inst.wait_state("App", "Deploy", "Failed")
+    kept = in_custody(inst)
+    (inst.out / "mended").touch()
+    inst.press_delete("App", "Deploy")
+    wait_for(lambda: in_custody(inst) not in ([], kept), "it has the token of the press",
+             dump=inst.dump)
+    os.kill(executor, signal.SIGCONT)
+    ran_with_it(inst)
 
 
 @DOWN
