@@ -260,7 +260,6 @@ static int adopt_directory(struct agent *a, struct board *b, bool *ret_changed)
 	struct base *base = board_base(a, b);
 	struct file_id recorded;
 	struct file_info info;
-	char path[PATH_MAX];
 	int r;
 
 	if (board_view(a, b)->error || base->fd < 0)
@@ -272,16 +271,16 @@ static int adopt_directory(struct agent *a, struct board *b, bool *ret_changed)
 	if (r < 0)
 		return r;
 	b->dir = info.id;
-	board_path(a, b, path, sizeof(path));
 	for (uint32_t i = 0; a->adoption && i < board_view(a, b)->n_actions; i++)
 		a->adoption->rows[board_view(a, b)->first_action + i].pressed =
 			info.mtime_ns / 1000;
-	r = store_get_directory(a->store, path, &recorded);
+	r = store_get_directory(a->store, board_object(a, b), board_group(a, b), &recorded);
 	if (r == 0)
 		recorded.dev = info.id.dev; /* device numbers change from boot to boot */
-	*ret_changed = r == 0 && !file_id_equal(&recorded, &info.id);
-	if ((r < 0 || *ret_changed) && store_begin(a->store) == 0)
-		(void)store_put_directory(a->store, path, &info.id);
+	*ret_changed = r < 0 || !file_id_equal(&recorded, &info.id);
+	if (*ret_changed && store_begin(a->store) == 0)
+		(void)store_put_directory(
+			a->store, board_object(a, b), board_group(a, b), &info.id);
 	return steal_fd(&fd);
 }
 

@@ -218,7 +218,8 @@ void board_mended(struct agent *a, const struct exec_result *answer)
 		b->usable = true;
 		b->recheck = true;
 		if (store_begin(a->store) == 0)
-			(void)store_put_directory(a->store, path, &b->dir);
+			(void)store_put_directory(
+				a->store, board_object(a, b), board_group(a, b), &b->dir);
 	}
 	watch_change(a);
 	board_look_at(a, b, LOOK_ALL);

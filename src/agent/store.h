@@ -70,10 +70,13 @@ int store_rename_action(
 typedef void store_flag_handler(const struct stored_flag *f, void *userdata);
 int store_each_flag(struct store *s, store_flag_handler *handler, void *userdata);
 
-/* The directories of the boards as last known good: for "is not the recorded inode". */
-int store_put_directory(struct store *s, const char *path, const struct file_id *id);
+/* The directories of the boards as last known good: where the rows of their flags belong, by
+ * whatever path.  Another one, and what is missing there was not pressed. */
+int store_put_directory(
+	struct store *s, const char *object, const char *group, const struct file_id *id);
 /* -ENOENT when not recorded. */
-int store_get_directory(struct store *s, const char *path, struct file_id *ret);
+int store_get_directory(
+	struct store *s, const char *object, const char *group, struct file_id *ret);
 
 /* Runs. */
 int store_put_run(struct store *s, const struct run *r); /* insert or update, by id */

@@ -22,7 +22,7 @@
 
 #include <sqlite3.h>
 
-#define STORE_SCHEMA         2
+#define STORE_SCHEMA         3
 #define STORE_OPEN_STATES    "('starting','waiting','running')"
 #define STORE_OUTPUT_UNKNOWN UINT64_MAX
 

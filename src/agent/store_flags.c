@@ -136,31 +136,35 @@ int store_each_flag(struct store *s, store_flag_handler *handler, void *userdata
 	return r;
 }
 
-int store_put_directory(struct store *s, const char *path, const struct file_id *id)
+int store_put_directory(
+	struct store *s, const char *object, const char *group, const struct file_id *id)
 {
 	sqlite3_stmt *q;
 	int r = db_prepare_write(s, DB_PUT_DIRECTORY,
-		"INSERT OR REPLACE INTO directories (path, dev, ino, btime) VALUES (?1,?2,?3,?4)",
+		"INSERT OR REPLACE INTO directories (object, grp, dev, ino, btime)"
+		" VALUES (?1,?2,?3,?4,?5)",
 		&q);
 
 	if (r < 0)
 		return r;
-	db_bind_text(q, 1, path);
-	db_bind_int(q, 2, (int64_t)id->dev);
-	db_bind_int(q, 3, (int64_t)id->ino);
-	db_bind_int(q, 4, (int64_t)id->btime_ns);
+	db_bind_text(q, 1, object);
+	db_bind_text(q, 2, group);
+	db_bind_int(q, 3, (int64_t)id->dev);
+	db_bind_int(q, 4, (int64_t)id->ino);
+	db_bind_int(q, 5, (int64_t)id->btime_ns);
 	return db_write(s, q);
 }
 
-int store_get_directory(struct store *s, const char *path, struct file_id *ret)
+int store_get_directory(struct store *s, const char *object, const char *group, struct file_id *ret)
 {
 	sqlite3_stmt *q;
-	int r = db_prepare(
-		s, DB_GET_DIRECTORY, "SELECT dev, ino, btime FROM directories WHERE path=?1", &q);
+	int r = db_prepare(s, DB_GET_DIRECTORY,
+		"SELECT dev, ino, btime FROM directories WHERE object=?1 AND grp=?2", &q);
 
 	if (r < 0)
 		return r;
-	db_bind_text(q, 1, path);
+	db_bind_text(q, 1, object);
+	db_bind_text(q, 2, group);
 	r = db_step(s, q);
 	if (r <= 0)
 		return r < 0 ? r : -ENOENT;

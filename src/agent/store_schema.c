@@ -46,6 +46,12 @@ const char *const schema_steps[STORE_SCHEMA] = {
 	"  against TEXT NOT NULL, sha256 TEXT NOT NULL, id TEXT NOT NULL, media TEXT NOT NULL,"
 	"  product TEXT NOT NULL, image TEXT NOT NULL, length INTEGER NOT NULL,"
 	"  speed INTEGER NOT NULL);",
+	/* to 3 */
+	"DROP TABLE directories;"
+	"CREATE TABLE directories ("
+	"  object TEXT NOT NULL, grp TEXT NOT NULL, dev INTEGER NOT NULL,"
+	"  ino INTEGER NOT NULL, btime INTEGER NOT NULL,"
+	"  PRIMARY KEY (object, grp)) WITHOUT ROWID;",
 };
 
 static int read_version(struct store *s, int *ret)

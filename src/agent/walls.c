@@ -13,7 +13,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>
@@ -153,13 +152,12 @@ void walls_build(const struct view *v, int dirfd)
 static void forget_directories(struct agent *a, const struct base *base)
 {
 	const struct file_id none = {0};
-	char path[PATH_MAX];
 	int r = store_begin(a->store);
 
 	for (size_t i = 0; r == 0 && i < a->n_boards; i++)
 		if (board_base(a, &a->boards[i]) == base)
-			r = store_put_directory(
-				a->store, board_path(a, &a->boards[i], path, sizeof(path)), &none);
+			r = store_put_directory(a->store, board_object(a, &a->boards[i]),
+				board_group(a, &a->boards[i]), &none);
 	if (r == 0)
 		r = store_commit(a->store);
 	if (r < 0)

@@ -109,14 +109,14 @@ static void directories(void **state)
 	struct fixture *f = *state;
 	struct file_id id = {.dev = 1, .ino = UINT64_MAX, .btime_ns = 3}, got = {0};
 
-	assert_int_equal(store_get_directory(f->s, "/srv/a", &got), -ENOENT);
-	assert_int_equal(store_put_directory(f->s, "/srv/a", &id), 0);
+	assert_int_equal(store_get_directory(f->s, "A", "g", &got), -ENOENT);
+	assert_int_equal(store_put_directory(f->s, "A", "g", &id), 0);
 	id.ino = 5;
-	assert_int_equal(store_put_directory(f->s, "/srv/a", &id), 0);
+	assert_int_equal(store_put_directory(f->s, "A", "g", &id), 0);
 	reopen(f, false);
-	assert_int_equal(store_get_directory(f->s, "/srv/a", &got), 0);
+	assert_int_equal(store_get_directory(f->s, "A", "g", &got), 0);
 	assert_true(file_id_equal(&got, &id));
-	assert_int_equal(store_get_directory(f->s, "/srv/b", &got), -ENOENT);
+	assert_int_equal(store_get_directory(f->s, "A", "", &got), -ENOENT);
 }
 
 static struct run full_run(void)
@@ -495,7 +495,7 @@ static void hot_queries_use_an_index(void **state)
 	(void)store_is_spent(f->s, &t);
 	(void)store_each_run(f->s, "Apache", "", "Restart", 10, false, count_run, &n);
 	(void)store_starts_since(f->s, "Apache", "", "Restart", 0, INT64_MAX, at, 1);
-	(void)store_get_directory(f->s, "/srv", &id);
+	(void)store_get_directory(f->s, "Apache", "", &id);
 	assert_int_equal(store_delete_flag(f->s, "Apache", "", "Restart"), 0);
 	for (size_t i = 0; i < sizeof hot / sizeof hot[0]; i++) {
 		char sql[2048];
