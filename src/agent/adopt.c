@@ -149,21 +149,21 @@ static bool keep_open(const struct run *r, void *userdata)
 
 /* Its file, whatever it is called by now.  True if it was there; what could not be removed is in
  * the log. */
-static bool bury_in(int dirfd, const struct dead *d)
+static bool bury_in(int dirfd, const char *object, const char *action, const struct file_id *id)
 {
 	_cleanup_dir_ DIR *dir = dir_open(dirfd, ".");
 	struct file_info info;
 	bool found = false;
 
 	for (const struct dirent *e; (e = dir_next(dir));) {
-		if (e->d_ino != d->id.ino || file_info_at(dirfd, e->d_name, &info) < 0 ||
-			!file_id_equal(&info.id, &d->id))
+		if (e->d_ino != id->ino || file_info_at(dirfd, e->d_name, &info) < 0 ||
+			!file_id_equal(&info.id, id))
 			continue;
 		found = true;
 		if (unlinkat(dirfd, e->d_name, 0) < 0)
-			log_warning(
-				"%s/%s is configured no longer, and its flag can't be removed: %s",
-				d->object, d->action, strerror(errno));
+			log_warning("%s/%s is configured no longer there, and its flag can't be "
+				    "removed: %s",
+				object, action, strerror(errno));
 	}
 	return found;
 }
@@ -179,24 +179,60 @@ static void clear_directory(int dirfd)
 	(void)unlinkat(dirfd, NAME_RUN, AT_REMOVEDIR);
 }
 
-/* Files of actions that are no longer configured: dead buttons would be worse than none. */
-static void bury(struct agent *a, struct dead *d)
+static bool is_in_use(const struct agent *a, const struct base *base, const char *object)
 {
-	struct board *b = find_board(a, d->object, d->group);
+	for (size_t i = 0; i < a->n_boards; i++)
+		if (board_base(a, &a->boards[i]) == base &&
+			strcmp(board_object(a, &a->boards[i]), object) == 0)
+			return true;
+	return false;
+}
+
+/* In all bases but BUT.  False: some can't be looked at now. */
+static bool bury_flag(struct agent *a, const char *object, const char *action, struct file_id id,
+	const struct base *but)
+{
+	bool everywhere = a->view->h->bases_away == 0;
 
 	for (size_t i = 0; i < a->n_bases; i++) {
 		struct base *base = &a->bases[i];
 		_cleanup_close_ int dirfd = -1;
 
-		if (base->fd < 0 || (b && board_base(a, b) != base))
+		if (base == but)
 			continue;
-		d->id.dev = base->id.dev; /* device numbers change from boot to boot */
-		dirfd = board_open_folder(base->fd, d->object);
-		if (dirfd >= 0 && bury_in(dirfd, d) && !b)
+		if (base->fd < 0) {
+			everywhere = false;
+			continue;
+		}
+		id.dev = base->id.dev; /* device numbers change from boot to boot */
+		dirfd = board_open_folder(base->fd, object);
+		if (dirfd >= 0 && bury_in(dirfd, object, action, &id) &&
+			!is_in_use(a, base, object))
 			clear_directory(dirfd);
 	}
-	if (store_begin(a->store) == 0)
+	return everywhere;
+}
+
+/* Files of actions that are no longer configured: dead buttons would be worse than none. */
+static void bury(struct agent *a, const struct dead *d)
+{
+	if (bury_flag(a, d->object, d->action, d->id, NULL) && store_begin(a->store) == 0)
 		(void)store_delete_flag(a->store, d->object, d->group, d->action);
+}
+
+/* The flags of a board that was elsewhere.  Where that can't be reached now they stay: their rows
+ * are those of the new ones. */
+static void bury_moved(struct agent *a, const struct board *b)
+{
+	const struct view_board *v = board_view(a, b);
+
+	for (uint32_t i = 0; i < v->n_actions; i++) {
+		const struct row *row = &a->adoption->rows[v->first_action + i];
+		if (row->known && !row->present)
+			(void)bury_flag(a, board_object(a, b),
+				flag_action_name(a, &a->flags[v->first_action + i]), row->id,
+				board_base(a, b));
+	}
 }
 
 /* A press that got no further than that its file was taken: which flag's it was is not known. */
@@ -346,6 +382,9 @@ void adopt_scan(struct agent *a)
 		adopt_verdicts(a, &a->boards[i]);
 	for (size_t i = 0; i < ad->n_dead; i++)
 		bury(a, &ad->dead[i]);
+	for (size_t i = 0; i < a->n_boards; i++)
+		if (ad->seen[i].changed)
+			bury_moved(a, &a->boards[i]);
 	for (size_t i = 0; i < a->n_bases; i++)
 		sweep_staging(a, &a->bases[i], true);
 	for (size_t i = 0; i < ad->n_claims; i++)

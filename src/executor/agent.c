@@ -176,12 +176,15 @@ static void announce(struct executor *x)
 
 /* --- its rights --- */
 
-static char *list_bases(const struct generation *g)
+/* FORMER: with those that it is to leave once it has adopted G. */
+static char *list_bases(const struct generation *g, bool former)
 {
 	struct buf b = BUF_INIT(64 * 1024 * 1024);
 
 	for (uint32_t i = 0; i < g->n_bases; i++)
 		buf_addf(&b, "%s\n", g->bases[i].path);
+	for (uint32_t i = 0; former && i < g->n_former; i++)
+		buf_addf(&b, "%s\n", g->former[i].path);
 	if (b.error || (!b.data && buf_adds(&b, "") < 0))
 		buf_done(&b);
 	return b.data;
@@ -189,11 +192,11 @@ static char *list_bases(const struct generation *g)
 
 static int note_rights(struct agent *a, const struct generation *g)
 {
-	char *bases = list_bases(g);
+	char *bases = list_bases(g, true);
 	gid_t *groups;
 	size_t n;
 
-	if (!bases || generation_groups(g, &groups, &n) < 0) {
+	if (!bases || generation_groups(g, true, &groups, &n) < 0) {
 		free(bases);
 		return -ENOMEM;
 	}
@@ -230,6 +233,11 @@ static bool lines_within(const char *some, const char *all)
 	return true;
 }
 
+bool agent_has_base(const struct agent *a, const char *path)
+{
+	return a->bases && has_line(a->bases, path, strlen(path));
+}
+
 static bool groups_within(const gid_t *some, size_t n_some, const gid_t *all, size_t n_all)
 {
 	for (size_t i = 0; i < n_some; i++)
@@ -247,15 +255,21 @@ enum fit {
 
 static enum fit compare_rights(const struct agent *a, const struct generation *g)
 {
-	_cleanup_free_ char *bases = list_bases(g);
-	_cleanup_free_ gid_t *groups = NULL;
-	size_t n;
+	_cleanup_free_ char *lasting = list_bases(g, false), *all = list_bases(g, true);
+	_cleanup_free_ gid_t *lasting_groups = NULL, *all_groups = NULL;
+	size_t n_lasting, n_all;
 
-	if (!bases || !a->bases || generation_groups(g, &groups, &n) < 0)
+	if (!lasting || !all || !a->bases ||
+		generation_groups(g, false, &lasting_groups, &n_lasting) < 0 ||
+		generation_groups(g, true, &all_groups, &n_all) < 0)
 		return FIT_MORE;
-	if (!lines_within(a->bases, bases) || !groups_within(a->groups, a->n_groups, groups, n))
+	if (!lines_within(a->bases, lasting) ||
+		!groups_within(a->groups, a->n_groups, lasting_groups, n_lasting))
 		return FIT_OTHER;
-	return lines_within(bases, a->bases) && n == a->n_groups ? FIT_EXACT : FIT_MORE;
+	return lines_within(all, a->bases) &&
+			       groups_within(all_groups, n_all, a->groups, a->n_groups)
+		       ? FIT_EXACT
+		       : FIT_MORE;
 }
 
 /* --- its life --- */
@@ -303,7 +317,7 @@ static int start_once(struct executor *x)
 	a->pid = r;
 	a->began = now_monotonic();
 	a->quitting = false;
-	a->outdated = 0;
+	a->outdated = x->generations->n_former ? x->generations->number : 0;
 	return 0;
 }
 

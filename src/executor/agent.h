@@ -45,6 +45,8 @@ void agent_configure(struct executor *x);
 void agent_adopted(struct executor *x, uint64_t generation);
 /* Asks it to end, kills it after 2 s. */
 void agent_quit(struct executor *x);
+/* May it go there?  PATH is a base's. */
+bool agent_has_base(const struct agent *a, const char *path);
 /* To be called when PID has ended; true if it was the agent. */
 bool agent_reap(struct executor *x, pid_t pid, int status);
 void agent_close(struct executor *x);

@@ -56,6 +56,27 @@ bool base_is_other(const struct base_memory *known, const struct base_memory *no
 	return inode && known->id.dev != now->id.dev && known->fsid != now->fsid;
 }
 
+bool base_was_removed(const char *path, const struct base_memory *known)
+{
+	_cleanup_free_ char *copy = strdup(path);
+	struct base_memory above;
+	char *slash;
+	int fd = -ENOENT;
+
+	while (fd == -ENOENT && copy && (slash = strrchr(copy, '/'))) {
+		*slash = '\0';
+		fd = base_open(copy);
+		if (slash == copy)
+			break;
+	}
+	if (fd < 0 || base_look(fd, &above) < 0) {
+		close_fd(fd);
+		return false;
+	}
+	close_fd(fd);
+	return above.fsid == known->fsid;
+}
+
 const struct base_memory *base_recall(const struct base_records *r, const char *path)
 {
 	for (size_t i = 0; i < r->n; i++)
@@ -85,6 +106,17 @@ void base_remember(struct base_records *r, const char *path, const struct base_m
 	r->list = list;
 	r->list[r->n++] = (struct base_record){.path = copy, .memory = *m};
 	r->changed = true;
+}
+
+void base_forget(struct base_records *r, const char *path)
+{
+	for (size_t i = 0; i < r->n; i++)
+		if (!strcmp(r->list[i].path, path)) {
+			free(r->list[i].path);
+			r->list[i] = r->list[--r->n];
+			r->changed = true;
+			return;
+		}
 }
 
 void base_records_done(struct base_records *r)

@@ -38,11 +38,14 @@ void base_records_done(struct base_records *r);
 
 const struct base_memory *base_recall(const struct base_records *r, const char *path);
 void base_remember(struct base_records *r, const char *path, const struct base_memory *m);
+void base_forget(struct base_records *r, const char *path);
 
 /* A base's directory (O_PATH), following no symlink: paths of bases have none.  Or -errno. */
 int base_open(const char *path);
 /* What FD is now; 0 or -errno. */
 int base_look(int fd, struct base_memory *ret);
 bool base_is_other(const struct base_memory *known, const struct base_memory *now);
+/* PATH is not there any more, and what it was on is: it was removed, not unmounted. */
+bool base_was_removed(const char *path, const struct base_memory *known);
 
 #endif

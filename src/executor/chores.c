@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * What commands don't wait for: plans, the sync of the claims' directory, new ready runners, the
- * removal of claims that are spent, the last good configuration, Samba's share.  One small piece in
+ * removal of claims that are spent, the last good configuration, Samba's share, directories of
+ * objects that are gone.  One small piece in
  * each turn of the loop in which nothing else is to do, and none just after a start: a runner that
  * shares this processor would wait for it (mkdir alone took up to 300 us of ext4), and with it the
  * press.
@@ -12,6 +13,7 @@
 #include "common/log.h"
 #include "common/memory.h"
 #include "common/text.h"
+#include "executor/clearing.h"
 #include "executor/samba_conf.h"
 
 #include <errno.h>
@@ -165,8 +167,14 @@ static bool one_chore(struct executor *x)
 		save_last_good(x);
 		return true;
 	}
-	if (x->write_samba_conf)
+	if (x->write_samba_conf) {
 		write_samba_conf(x);
+		return true;
+	}
+	if (x->clear_objects) {
+		x->clear_objects = false;
+		clear_objects(x->places.state, &x->id, x->generations);
+	}
 	return false;
 }
 

@@ -52,6 +52,7 @@ struct executor {
 	bool plans;               /* some run has no plan yet */
 	bool save_last_good;
 	bool write_samba_conf;
+	bool clear_objects;     /* some may have gone with what the agent has adopted */
 	bool samba_conf_failed; /* said so already */
 	struct token *spent;    /* claims to remove */
 	size_t n_spent, max_spent;

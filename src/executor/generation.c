@@ -2,6 +2,8 @@
 /* One reading of the configuration, under its number. */
 #include "executor/generation.h"
 
+#include "executor/former.h"
+
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -62,6 +64,7 @@ struct generation *generation_free(struct generation *g)
 {
 	if (!g)
 		return NULL;
+	former_forget(g);
 	for (uint32_t i = 0; i < g->n_bases; i++)
 		free(g->bases[i].error);
 	for (size_t i = 0; g->config && i < g->config->n_groups; i++)
@@ -145,10 +148,10 @@ static int compare_gids(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
-int generation_groups(const struct generation *g, gid_t **ret, size_t *ret_n)
+int generation_groups(const struct generation *g, bool former, gid_t **ret, size_t *ret_n)
 {
 	const struct config *c = g->config;
-	gid_t *gids = calloc(2 * c->n_groups + 1, sizeof(*gids));
+	gid_t *gids = calloc(2 * c->n_groups + g->n_former_gids + 1, sizeof(*gids));
 	size_t n = 0, kept = 0;
 
 	if (!gids)
@@ -157,6 +160,8 @@ int generation_groups(const struct generation *g, gid_t **ret, size_t *ret_n)
 		gids[n++] = c->groups[i].dir_gid;
 		gids[n++] = c->groups[i].file_gid;
 	}
+	for (size_t i = 0; former && i < g->n_former_gids; i++)
+		gids[n++] = g->former_gids[i];
 	qsort(gids, n, sizeof(*gids), compare_gids);
 	for (size_t i = 0; i < n; i++)
 		if (kept == 0 || gids[kept - 1] != gids[i])

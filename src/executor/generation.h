@@ -23,6 +23,7 @@ struct base_state {
 	char *error;      /* why it can't be used, or NULL */
 	bool shared;      /* others than flagmand's user may rename what is in it */
 	bool drops;       /* it has a drop folder */
+	char *owned;      /* the path of a former one, or NULL */
 };
 
 struct board_state {
@@ -35,6 +36,10 @@ struct generation {
 	struct config *config;
 	struct base_state *bases; /* one for each different path, in order of it */
 	uint32_t n_bases;
+	struct base_state *former; /* of earlier configurations, and not yet cleared (former.h) */
+	uint32_t n_former, n_away; /* how many; and how many more can't be reached */
+	gid_t *former_gids;        /* of the directories in them */
+	size_t n_former_gids;
 	struct board_state *boards; /* as config->groups */
 	uint32_t n_actions;
 	uint64_t replaced; /* us, monotonic: when a newer one was read; 0: it is the newest */
@@ -61,7 +66,7 @@ const struct action *generation_action(
 uint64_t generation_bounding(const struct generation *g);
 
 /* The group ids that the agent needs: those of directories and files, sorted, each once; allocated.
- * 0 or -ENOMEM. */
-int generation_groups(const struct generation *g, gid_t **ret, size_t *ret_n);
+ * FORMER: with those that it needs until it has adopted G.  0 or -ENOMEM. */
+int generation_groups(const struct generation *g, bool former, gid_t **ret, size_t *ret_n);
 
 #endif

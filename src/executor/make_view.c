@@ -68,7 +68,7 @@ static int making_init(struct making *m, const struct generation *g, const struc
 	size_t groups = g->config->n_groups + 1, actions = g->n_actions + 1U;
 
 	*m = (struct making){.g = g, .id = id, .b = view_builder_new()};
-	m->bases = calloc(g->n_bases + 1U, sizeof(*m->bases));
+	m->bases = calloc(g->n_bases + g->n_former + 1U, sizeof(*m->bases));
 	m->boards = calloc(groups, sizeof(*m->boards));
 	m->labels = calloc(groups, sizeof(*m->labels));
 	m->actions = calloc(actions, sizeof(*m->actions));
@@ -220,10 +220,15 @@ static int fill(struct making *m)
 			.path = view_add_string(m->b, m->g->bases[i].path),
 			.error = view_add_string(m->b, m->g->bases[i].error),
 		};
+	for (uint32_t i = 0; i < m->g->n_former; i++)
+		m->bases[m->g->n_bases + i] = (struct view_base){
+			.path = view_add_string(m->b, m->g->former[i].path),
+		};
 	for (uint32_t i = 0; i < m->g->config->n_groups; i++)
 		add_board(m, i);
 	m->counts.generation = m->g->number;
-	m->counts.n_bases = m->g->n_bases;
+	m->counts.n_bases = m->g->n_bases + m->g->n_former;
+	m->counts.bases_away = m->g->n_away;
 	m->counts.n_boards = (uint32_t)m->g->config->n_groups;
 	m->counts.history_runs = s->history_runs;
 	m->counts.history_age = s->history_age;

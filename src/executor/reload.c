@@ -7,6 +7,7 @@
 #include "common/text.h"
 #include "executor/directories.h"
 #include "executor/executor.h"
+#include "executor/former.h"
 #include "executor/priority.h"
 #include "executor/spawn.h"
 
@@ -215,6 +216,10 @@ static int enter(struct executor *x, struct config *c, bool by_hand)
 	directories_prepare(x->places.state, &x->id, g, by_hand);
 	for (uint32_t i = 0; i < g->n_bases; i++)
 		payloads_tidy(x, &g->bases[i]);
+	if (!x->withdrawing || !x->ready) /* or they all are, and withdraw.c sees to them */
+		former_find(x->places.state, &x->id, g);
+	for (uint32_t i = 0; i < g->n_former; i++)
+		payloads_tidy(x, &g->former[i]);
 	g->older = x->generations;
 	if (g->older)
 		g->older->replaced = now_monotonic();

@@ -4,6 +4,7 @@
  * mean is looked up here, and what does not exist is refused.
  */
 #include "executor/executor.h"
+#include "executor/former.h"
 
 #include "common/fd.h"
 #include "common/log.h"
@@ -33,9 +34,13 @@ static void on_adopted(struct executor *x, const struct exec_generation *m)
 	}
 	if (g && !x->ready) {
 		x->ready = true;
-		chores_wake(x);
 		reload_ready(x);
 		log_info("ready: %u actions from %s", g->n_actions, x->reload.conf_dir);
+	}
+	if (g && g == x->generations) {
+		former_clear(x);
+		x->clear_objects = true;
+		chores_wake(x);
 	}
 	while (g && g->older) {
 		struct generation *old = g->older;

@@ -37,10 +37,11 @@ struct view_header {
 	uint32_t history_runs;
 	uint64_t history_age, history_size, reserve;
 	uint32_t max_runs;
-	uint32_t pad;
+	uint32_t bases_away; /* former ones (below) that can't be reached, and are not listed */
 };
 
-/* directory.path: one for all boards that share it.  Staging is <path>/.flagman/staging. */
+/* directory.path: one for all boards that share it.  Staging is <path>/.flagman/staging.  A former
+ * one has no board: what flagman has left there is to be taken away. */
 struct view_base {
 	uint32_t path;  /* string */
 	uint32_t error; /* string: why it can't be used now, or 0 */

@@ -190,7 +190,6 @@ int view_finish(struct view_builder *b, const struct view_header *counts,
 	h.magic = VIEW_MAGIC;
 	h.version = VIEW_VERSION;
 	h.size = (uint32_t)size;
-	h.pad = 0;
 	for (size_t i = 0; i < VIEW_ARRAYS; i++) {
 		arrays[i].data = data[i];
 		*arrays[i].field = (uint32_t)arrays[i].offset;

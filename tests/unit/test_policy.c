@@ -251,7 +251,7 @@ static void test_the_agents_groups(void **state)
 	w->groups[0].file_gid = 10;
 	w->groups[1].dir_gid = 10;
 	w->groups[1].file_gid = 20;
-	assert_int_equal(generation_groups(w->g, &gids, &n), 0);
+	assert_int_equal(generation_groups(w->g, false, &gids, &n), 0);
 	assert_int_equal(n, 3);
 	assert_int_equal(gids[0], 10);
 	assert_int_equal(gids[1], 20);
