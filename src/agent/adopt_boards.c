@@ -44,6 +44,7 @@ static void apply_keep(struct agent *a, struct flag *f, struct row *row, int dir
 		f->fd = openat(dirfd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
 		a->n_fds += f->fd >= 0;
 	}
+	f->reown = row->disowned;
 	if (row->resolved) {
 		flag_mark(a, f, DIRTY_NAME | DIRTY_CONTENT | DIRTY_ROW);
 		return;
@@ -61,7 +62,7 @@ static void apply_keep(struct agent *a, struct flag *f, struct row *row, int dir
 		flag_mark(a, f, DIRTY_CONTENT);
 	press_arm(a, f);
 	if (strcmp(flag_name(a, f, flag_display(a, f, NULL), STEP_NONE, want), name) != 0 ||
-		f->place == PLACE_NONE)
+		f->place == PLACE_NONE || f->reown)
 		flag_mark(a, f, DIRTY_NAME | DIRTY_CONTENT | DIRTY_ROW);
 }
 

@@ -31,6 +31,7 @@ struct row {
 	bool called_off; /* so was its run, which had not begun */
 	bool mass;       /* flags of other objects went at once with it */
 	bool blank;      /* FOUND_PRESENT, and its text was lost in a power cut */
+	bool disowned;   /* FOUND_PRESENT, and its owner or mode is not the configured one */
 	bool payload;    /* FOUND_TAKEN: staging/<token> is no flag */
 	bool present;    /* on its board, though it may be FOUND_TAKEN as well: a copy in Run */
 	uint8_t state;

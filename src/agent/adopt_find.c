@@ -35,6 +35,15 @@ static bool text_is_lost(int dirfd, const char *name, const struct file_info *in
 	return first == '\0' || last == '\0';
 }
 
+/* The configuration may have changed since it was made. */
+static bool is_disowned(const struct agent *a, const struct board *b, const struct file_info *info)
+{
+	const struct view_board *v = board_view(a, b);
+
+	return info->uid != v->file_uid || info->gid != v->file_gid ||
+	       (info->mode & 0777) != (v->file_mode & 0777);
+}
+
 /* Does it say that it is the flag of that action?  A copy that somebody made does too.  A flag that
  * a power cut has left without its text says nothing. */
 static bool says_it_is(
@@ -90,6 +99,7 @@ static void look_for_renamed(struct agent *a, struct board *b, int dirfd)
 			if (rows[i].found == FOUND_ABSENT) {
 				rows[i].found = FOUND_PRESENT;
 				rows[i].shown = adopt_copy(e->d_name);
+				rows[i].disowned = is_disowned(a, b, &info);
 			}
 		}
 		if (!known && is_stray(a, b, dirfd, e->d_name, &info) &&
@@ -134,13 +144,15 @@ static char *find_replaced(struct agent *a, struct flag *f, const struct row *ro
 }
 
 /* Is it there, as the row says?  Opened while its directory is: apply_keep() goes on with it. */
-static bool is_present(struct agent *a, struct row *row, int dirfd, const char *name)
+static bool is_present(
+	struct agent *a, const struct board *b, struct row *row, int dirfd, const char *name)
 {
 	_cleanup_close_ int fd = openat(dirfd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
 	struct file_info info;
 
 	if (fd < 0 || file_info_at(fd, "", &info) < 0 || !file_id_equal(&info.id, &row->id))
 		return false;
+	row->disowned = is_disowned(a, b, &info);
 	row->blank = !row->same_boot && text_is_lost(dirfd, name, &info);
 	if (a->n_fds < a->fd_budget) {
 		row->fd = steal_fd(&fd);
@@ -164,7 +176,7 @@ static void find_present(struct agent *a, struct board *b, int dirfd)
 		if (!rows[i].same_boot) /* device numbers change from boot to boot */
 			rows[i].id.dev = b->dir.dev;
 		flag_name(a, f, rows[i].state, STEP_NONE, name);
-		if (is_present(a, &rows[i], dirfd, name))
+		if (is_present(a, b, &rows[i], dirfd, name))
 			rows[i].found = FOUND_PRESENT;
 		else /* seen before strays are removed: one of them may be what an editor made */
 			rows[i].replaced = find_replaced(a, f, &rows[i], dirfd);
@@ -249,7 +261,8 @@ static void adopt_status(struct agent *a, struct board *b, int dirfd)
 
 	if (file_info_at(dirfd, NAME_STATUS, &info) == 0 && S_ISREG(info.mode) && info.nlink == 1)
 		b->status_id = info.id;
-	if (!b->status_id.ino ||
+	b->status_reown = b->status_id.ino && is_disowned(a, b, &info);
+	if (!b->status_id.ino || b->status_reown ||
 		(row && !row->same_boot && text_is_lost(dirfd, NAME_STATUS, &info)))
 		board_status_dirty(a, b);
 }

@@ -147,6 +147,7 @@ struct board {
 	uint8_t look;  /* LOOK_ bits; 0: not in agent.looks */
 	bool status_dirty;
 	bool status_owning; /* a new Status.txt is on its way */
+	bool status_reown;  /* it must be made anew: its owner or mode is another now */
 	bool unwatched;     /* a directory of it has no watch: polled until it has */
 	bool folders_gone;  /* Run or a drop folder is missing, and was not mended yet */
 	bool carried;       /* during a reload */

@@ -96,8 +96,11 @@ static void own_answer_file(struct agent *a, struct board *b, const struct own_j
 	else if (r == 0 &&
 		 renameat2(base->staging_fd, job->from, to, job->to, RENAME_NOREPLACE) < 0)
 		r = -errno;
-	if (r == 0)
+	if (r == 0) {
+		if (job->kind == OWN_STATUS && b->status_reown) /* since it was asked for */
+			board_status_dirty(a, b);
 		return;
+	}
 	(void)unlinkat(base->staging_fd, job->from, 0);
 	/* something else has its name, say; a note may have been made twice */
 	if (job->kind == OWN_FILE && !(r == -EEXIST && strstr(job->to, NOT_ACCEPTED)))

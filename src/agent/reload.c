@@ -210,8 +210,7 @@ static void carry_board(struct agent *a, struct before *o, uint32_t old)
 				break;
 			}
 		}
-	if (fresh)
-		b->status_id.ino = 0;
+	b->status_reown |= fresh;
 	board_status_dirty(a, b);
 }
 

@@ -59,7 +59,7 @@ static int status_in_place(const struct board *b, int dirfd, const struct buf *t
 	struct file_info info;
 	_cleanup_close_ int fd = -1;
 
-	if (!b->status_id.ino)
+	if (!b->status_id.ino || b->status_reown)
 		return -ENOENT;
 	fd = openat(dirfd, NAME_STATUS, O_WRONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
 	if (fd < 0 || file_info_at(fd, "", &info) < 0 || !file_id_equal(&info.id, &b->status_id))
@@ -91,6 +91,7 @@ static int status_fresh(struct agent *a, struct board *b, const struct buf *text
 		(void)unlinkat(staging, name, 0);
 	else
 		b->status_owning = true;
+	b->status_reown &= r < 0;
 	return r;
 }
 
