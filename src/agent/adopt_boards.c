@@ -138,6 +138,8 @@ static void apply_row(struct agent *a, struct flag *f, struct row *row, const st
 	struct run run = {0};
 
 	f->adopted = true;
+	if (v == VERDICT_FRESH && row->known && !row->resolved)
+		flag_forget(a, f);
 	if (row->resolved && row->replaced && (row->called_off || !row->reappeared))
 		put_right(a, f, row, dirfd);
 	if (row->resolved && (!f->live || !token_equal(&f->live->run.token, &row->token)))
@@ -261,6 +263,8 @@ void adopt_verdicts(struct agent *a, struct board *b)
 			continue;
 		}
 		apply_row(a, f, row, &facts, c, dirfd);
+		if (a->adoption->seen[b - a->boards].changed) /* its row went with the old one */
+			flag_mark(a, f, DIRTY_ROW);
 	}
 	for (uint32_t i = 0; b->usable && b->custody && i < v->n_actions; i++)
 		custody_adopt(a, &a->flags[v->first_action + i]);

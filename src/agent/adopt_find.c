@@ -3,6 +3,7 @@
 #include "agent/adopt.h"
 #include "agent/adopt_facts.h"
 #include "agent/board.h"
+#include "agent/board_parts.h"
 #include "agent/find.h"
 #include "agent/flag.h"
 #include "common/dir.h"
@@ -291,9 +292,8 @@ static int adopt_directory(struct agent *a, struct board *b, bool *ret_changed)
 	if (r == 0)
 		recorded.dev = info.id.dev; /* device numbers change from boot to boot */
 	*ret_changed = r < 0 || !file_id_equal(&recorded, &info.id);
-	if (*ret_changed && store_begin(a->store) == 0)
-		(void)store_put_directory(
-			a->store, board_object(a, b), board_group(a, b), &info.id);
+	if (*ret_changed)
+		board_remember(a, b, &info.id);
 	return steal_fd(&fd);
 }
 

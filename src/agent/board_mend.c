@@ -20,6 +20,14 @@
 
 #define MEND_AT_MOST (60 * USEC_PER_SEC)
 
+void board_remember(struct agent *a, const struct board *b, const struct file_id *dir)
+{
+	const char *object = board_object(a, b), *group = board_group(a, b);
+
+	if (store_begin(a->store) == 0 && store_delete_flags(a->store, object, group) == 0)
+		(void)store_put_directory(a->store, object, group, dir);
+}
+
 void board_mend(struct agent *a, struct board *b)
 {
 	struct exec_board m = {
@@ -217,9 +225,9 @@ void board_mended(struct agent *a, const struct exec_result *answer)
 		b->dir = info.id;
 		b->usable = true;
 		b->recheck = true;
-		if (store_begin(a->store) == 0)
-			(void)store_put_directory(
-				a->store, board_object(a, b), board_group(a, b), &b->dir);
+		for (uint32_t i = 0; i < board_view(a, b)->n_actions; i++)
+			flag_mark(a, &a->flags[board_view(a, b)->first_action + i], DIRTY_ROW);
+		board_remember(a, b, &b->dir);
 	}
 	watch_change(a);
 	board_look_at(a, b, LOOK_ALL);

@@ -18,6 +18,9 @@ enum where board_where(struct agent *a, struct board *b, struct flag *f, int dir
 	const char *published, char *name);
 
 const char *board_base_path(const struct agent *a, const struct base *base);
+/* Its directory is DIR from now on.  The rows of its flags were of another, and go: whoever is
+ * still there gets a new one (DIRTY_ROW). */
+void board_remember(struct agent *a, const struct board *b, const struct file_id *dir);
 /* Asks the executor to make and mend its directories. */
 void board_mend(struct agent *a, struct board *b);
 /* A folder of it is gone or something else. */

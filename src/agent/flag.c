@@ -101,6 +101,15 @@ static void flag_close(struct agent *a, struct flag *f)
 	a->n_fds--;
 }
 
+void flag_forget(struct agent *a, const struct flag *f)
+{
+	const struct board *b = flag_board(a, f);
+
+	if (store_begin(a->store) == 0)
+		(void)store_delete_flag(
+			a->store, board_object(a, b), board_group(a, b), flag_action_name(a, f));
+}
+
 void flag_gone(struct agent *a, struct flag *f)
 {
 	flag_close(a, f);
@@ -131,9 +140,7 @@ void flag_remove(struct agent *a, struct flag *f, int dirfd, const char *name)
 	}
 	flag_close(a, f);
 	f->place = PLACE_NONE;
-	if (store_begin(a->store) == 0)
-		(void)store_delete_flag(
-			a->store, board_object(a, b), board_group(a, b), flag_action_name(a, f));
+	flag_forget(a, f);
 }
 
 static int flag_store_row(struct agent *a, struct flag *f)
@@ -328,6 +335,9 @@ static void flag_replace(struct agent *a, struct flag *f, int dirfd, const char 
 	if (renameat2(dirfd, name, base->staging_fd, staged, RENAME_NOREPLACE) < 0)
 		return; /* gone: the next look says how */
 	if (file_info_at(base->staging_fd, staged, &info) == 0 && file_id_equal(&info.id, &f->id)) {
+		flag_forget(a, f);
+		if (store_commit(a->store) < 0)
+			log_debug("a row may outlive its flag: %s", store_error(a->store));
 		(void)unlinkat(base->staging_fd, staged, 0);
 		flag_gone(a, f);
 	} else {

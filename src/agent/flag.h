@@ -28,6 +28,9 @@ const char *flag_name(
 /* ... as it is shown now. */
 const char *flag_shown_name(const struct agent *a, const struct flag *f, char *buf);
 
+/* Its row goes.  Where nobody has pressed it the next agent must not think so, should this one die
+ * before a fresh flag has a row. */
+void flag_forget(struct agent *a, const struct flag *f);
 /* The file is used up, replaced or lost: forget it; a fresh one follows. */
 void flag_gone(struct agent *a, struct flag *f);
 /* Back to staging with its file, which bears NAME in DIRFD; it is shown again in its place. */

@@ -70,8 +70,12 @@ int store_rename_action(
 typedef void store_flag_handler(const struct stored_flag *f, void *userdata);
 int store_each_flag(struct store *s, store_flag_handler *handler, void *userdata);
 
+/* All of a board. */
+int store_delete_flags(struct store *s, const char *object, const char *group);
+
 /* The directories of the boards as last known good: where the rows of their flags belong, by
- * whatever path.  Another one, and what is missing there was not pressed. */
+ * whatever path.  Another one, and what is missing there was not pressed: so these rows must go in
+ * the same turn as the record changes. */
 int store_put_directory(
 	struct store *s, const char *object, const char *group, const struct file_id *id);
 /* -ENOENT when not recorded. */

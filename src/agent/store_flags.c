@@ -55,6 +55,19 @@ int store_delete_flag(struct store *s, const char *object, const char *group, co
 	return db_write(s, q);
 }
 
+int store_delete_flags(struct store *s, const char *object, const char *group)
+{
+	sqlite3_stmt *q;
+	int r = db_prepare_write(
+		s, DB_DELETE_FLAGS, "DELETE FROM flags WHERE object=?1 AND grp=?2", &q);
+
+	if (r < 0)
+		return r;
+	db_bind_text(q, 1, object);
+	db_bind_text(q, 2, group);
+	return db_write(s, q);
+}
+
 static int rename_in(struct store *s, enum db_statement which, const char *sql, const char *object,
 	const char *group, const char *from, const char *to)
 {

@@ -363,3 +363,55 @@ def test_killed_before_each_step(inst, phase, role, gesture):
     hit = [case.kill_at(step) for step in steps[first::STRIDE]]
     assert any(hit) or case.kill_at(steps[0]), f"none of {steps} came again"
     case.nothing_is_left()
+
+
+# --- nobody presses ---
+
+def moved_away(inst):
+    """Its directory; flagmand makes another."""
+    aside = inst.root / "aside"
+    aside.mkdir(exist_ok=True)
+    os.rename(inst.share / "App", aside / str(len(os.listdir(aside))))
+
+
+def edited(inst):
+    """What its files must look like: each is made anew."""
+    text = (inst.conf / "app.yaml").read_text(encoding="utf-8")
+    modes = ("mode: 0600", "mode: 0640")
+    old, new = modes if modes[0] in text else modes[::-1]
+    inst.write("app.yaml", text.replace(old, new))
+
+
+def is_there(inst):
+    flag = inst.share / "App" / "Go.txt"
+    text = (inst.conf / "app.yaml").read_text(encoding="utf-8")
+    try:
+        return oct(flag.stat().st_mode & 0o777)[2:] in text
+    except FileNotFoundError:
+        return False
+
+
+@pytest.mark.parametrize("change", [moved_away, edited])
+def test_killed_while_nobody_presses(inst, change):
+    """The next agent finds no flag, or another directory: that is no press."""
+    inst.define("App", "- name: Go\n  command: %ACT% Go\n", file="mode: 0640",
+                group="hold: 0\nmissed: run")
+    inst.start()
+    inst.wait_state("App", "Go", "")
+    with Strace(inst, "agent") as strace:
+        change(inst)
+        wait_for(lambda: is_there(inst) and strace.is_quiet(), "it is recorded", dump=inst.dump)
+    steps = strace.steps()
+    hits = 0
+    for step in steps[zlib.crc32(change.__name__.encode()) % STRIDE::STRIDE]:
+        with Strace(inst, "agent", step) as strace:
+            change(inst)
+            try:
+                hits += wait_for(strace.has_killed, "it is killed", HIT)
+            except TimedOut:
+                pass
+        wait_for(lambda: is_there(inst), f"it is back after {step}", dump=inst.dump)
+        inst.restart()  # or the next agents would be started later and later
+        wait_for(lambda: is_there(inst), f"it is there after {step}", dump=inst.dump)
+        assert not inst.ran("Go"), f"it ran: {step}\n" + inst.dump()
+    assert hits, f"none of {steps} came again"
