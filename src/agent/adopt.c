@@ -4,6 +4,7 @@
 #include "agent/adopt_facts.h"
 #include "agent/board.h"
 #include "agent/board_parts.h"
+#include "agent/control.h"
 #include "agent/custody.h"
 #include "agent/find.h"
 #include "agent/flag.h"
@@ -394,6 +395,7 @@ void adopt_scan(struct agent *a)
 	free(ad);
 	a->adoption = NULL;
 	a->started = true;
+	(void)control_serve(a->control);
 	trouble_reserve(a);
 	board_look_at_bases(a, true);
 	/* The flags have been looked at since they are watched; payloads have not. */

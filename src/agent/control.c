@@ -60,10 +60,6 @@ static void on_message(struct channel *channel, const struct wire_header *header
 		return;
 	}
 	c->asked = true;
-	if (!c->control->agent->started) {
-		control_finish(c, EX_TEMPFAIL, "flagman is still starting");
-		return;
-	}
 	if (m->header.type == CONTROL_RUN && !names_known(c->control->agent, c->uid))
 		keep(c, m, n_fds ? &fds[0] : &none);
 	else
@@ -139,12 +135,20 @@ int control_new(struct agent *a, int listen_fd, struct control **ret)
 	k->agent = a;
 	k->fd = listen_fd;
 	r = sd_event_add_io(a->event, &k->source, listen_fd, EPOLLIN, on_connect, k);
+	if (r >= 0)
+		r = sd_event_source_set_enabled(k->source, SD_EVENT_OFF);
 	if (r < 0) {
+		sd_event_source_unref(k->source);
 		free(k);
 		return r;
 	}
 	*ret = k;
 	return 0;
+}
+
+int control_serve(struct control *k)
+{
+	return sd_event_source_set_enabled(k->source, SD_EVENT_ON);
 }
 
 struct control *control_free(struct control *k)

@@ -15,6 +15,8 @@
 struct control;
 
 int control_new(struct agent *a, int listen_fd, struct control **ret);
+/* From now on: until then there is no answer, and whoever asks waits for one. */
+int control_serve(struct control *k);
 struct control *control_free(struct control *c);
 
 /* News for those who follow. */

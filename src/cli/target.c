@@ -93,8 +93,8 @@ static void collect_action(const union control_message *message, void *userdata)
 	c->m.actions[c->m.n++] = message->action;
 }
 
-/* One question.  What the agent says at its end counts only where it sent nothing: a complaint
- * (not allowed, starting up) is passed on, "nothing matches" is the caller's to word. */
+/* One question.  What the agent says at its end counts only where it sent nothing: that it is not
+ * allowed is passed on, "nothing matches" is the caller's to word. */
 static int ask(const struct cli *cli, const struct target *t, struct target_matches *ret)
 {
 	struct control_request q = {.header.type = CONTROL_STATUS};
@@ -108,7 +108,7 @@ static int ask(const struct cli *cli, const struct target *t, struct target_matc
 		cli_error("out of memory");
 		r = EX_OSERR;
 	}
-	if (!r && c.m.n == 0 && (end.exit_status == EX_NOPERM || end.exit_status == EX_TEMPFAIL))
+	if (!r && c.m.n == 0 && end.exit_status == EX_NOPERM)
 		r = call_conclude(&end);
 	if (r) {
 		target_matches_done(&c.m);

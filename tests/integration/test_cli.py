@@ -6,7 +6,7 @@ import re
 import subprocess
 
 import pytest
-from boards import QUICK, apache, finish
+from boards import QUICK, apache, finish, several
 from lib.waiting import wait_for
 
 QUIT = "- name: {0}\n  command: %ACT% {0} '{1}'\n"
@@ -243,6 +243,14 @@ def test_reload(inst):
     inst.wait_state("Later", "Go", "")
     inst.write("bad.yaml", "object: Bad\nnonsense: yes\n")
     assert inst.cli("reload").returncode == 78
+
+
+@pytest.mark.parametrize("arguments", [["status", "--json"], ["reload"], ["run", "App0/Restart"]])
+def test_asked_while_another_agent_starts(inst, arguments):
+    """As after a snippet with a directory.path of its own: the answer comes when it can."""
+    several(inst, 20)
+    inst.kill("agent")
+    assert inst.cli(*arguments).returncode == 0, inst.dump()
 
 
 def test_restore_and_release(inst):
