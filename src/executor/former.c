@@ -35,8 +35,7 @@ enum whereabouts {
 
 static enum whereabouts look(const struct base_record *r, uint64_t *ret_dev)
 {
-	int base = base_open(r->path);
-	_cleanup_close_ int fd = base;
+	_cleanup_close_ int base = base_open(r->path);
 	struct base_memory now;
 
 	if (base == -ENOENT)

@@ -295,7 +295,10 @@ class Instance:
                         dump=self.dump)
 
     def status_text(self, obj):
-        return (self.share / obj / "Status.txt").read_text(encoding="utf-8")
+        """It comes a little later than the flags."""
+        path = self.share / obj / "Status.txt"
+        wait_for(path.exists, f"{path} is there", dump=self.dump)
+        return path.read_text(encoding="utf-8")
 
     def wait_state(self, obj, action, state, timeout=None):
         """Until the flag shows STATE ("" is ready; a compiled pattern must match all of it)."""
