@@ -365,6 +365,20 @@ void adopt_forget(struct agent *a)
 	ad->n_rows = ad->n_gathered = ad->n_dead = ad->n_renamed = ad->n_open = 0;
 }
 
+void adopt_leave(struct agent *a)
+{
+	struct token t;
+
+	for (size_t i = 0; i < a->n_bases; i++) {
+		int staging = a->bases[i].former ? a->bases[i].staging_fd : -1;
+		_cleanup_dir_ DIR *d = staging < 0 ? NULL : dir_open(staging, ".");
+
+		for (const struct dirent *e; (e = dir_next(d));)
+			if (!token_parse(e->d_name, &t))
+				(void)unlinkat(staging, e->d_name, 0);
+	}
+}
+
 void adopt_scan(struct agent *a)
 {
 	struct adoption *ad = a->adoption;
@@ -390,6 +404,7 @@ void adopt_scan(struct agent *a)
 		sweep_staging(a, &a->bases[i], true);
 	for (size_t i = 0; i < ad->n_claims; i++)
 		leftover_claim(a, &ad->claims[i]);
+	adopt_leave(a);
 	adopt_forget(a);
 	free(ad->claims);
 	free(ad);

@@ -23,6 +23,8 @@ void adopt_gather(struct agent *a, size_t end);
 /* What was gathered does not hold: the boards were not watched all the time. */
 void adopt_forget(struct agent *a);
 void adopt_scan(struct agent *a);
+/* Takes what is ours out of the staging of former bases; payloads stay. */
+void adopt_leave(struct agent *a);
 /* A board that is new in the configuration (a reload): its directory and files are made known. */
 void adopt_new_board(struct agent *a, struct board *b);
 /* A flag that is new on a board that is there already. */

@@ -158,6 +158,7 @@ struct base {
 	struct file_id id;
 	char *real;         /* its path as the kernel says it; owned */
 	int fd, staging_fd; /* -1: not usable */
+	bool former;        /* no board is in it any more: it is to be left */
 	bool lost;          /* its path leads nowhere or elsewhere */
 	bool unstaged;      /* its staging is gone, or not ours any more */
 	bool there;         /* at the last look at all bases */

@@ -75,7 +75,10 @@ static void carry_bases(struct agent *a, struct before *o)
 			}
 		if (a->bases[i].fd < 0)
 			board_base_open(a, &a->bases[i], path);
+		a->bases[i].former = true;
 	}
+	for (size_t i = 0; i < a->n_boards; i++)
+		board_base(a, &a->boards[i])->former = false;
 }
 
 static bool same_place(
@@ -385,6 +388,7 @@ void reload_view(struct agent *a, struct view *v, uint64_t generation)
 	}
 	carry_over(a, &o);
 	new_parts(a);
+	adopt_leave(a);
 	free(o.bases);
 	free(o.boards);
 	free(o.flags);

@@ -57,7 +57,8 @@ static void state_reserve(struct agent *a, bool make)
 void trouble_reserve(struct agent *a)
 {
 	for (size_t i = 0; i < a->n_bases; i++)
-		reserve_make(a->bases[i].staging_fd, a->view->h->reserve);
+		if (!a->bases[i].former)
+			reserve_make(a->bases[i].staging_fd, a->view->h->reserve);
 	state_reserve(a, true);
 }
 

@@ -98,3 +98,23 @@ def test_a_snippet_that_was_never_good(office, folder):
     assert names(office, folder) == list(READY)
     office.machine.check(f"rm {CONF_D}/lamp.yaml")
     office.machine.wait_for(f"! test -e {PATH}/Lamp/Status.txt")
+
+
+@pytest.mark.parametrize("when", ["running", "stopped"])
+def test_the_last_snippet_of_a_directory(office, folder, when):
+    """Nothing of flagman's is left there, under policies that let it go where buttons are."""
+    wait_names(office, folder, *READY)
+    m, more = office.machine, f"{PATH}/more"
+    m.write(f"{CONF_D}/lamp.yaml",
+            SNIPPET.replace("Printer", "Lamp").replace(f"path: {PATH}", f"path: {more}"))
+    m.wait_for(f"test -e {more}/Lamp/Status.txt")
+    if when == "stopped":
+        m.check("systemctl stop flagman")
+    m.check(f"rm {CONF_D}/lamp.yaml")
+    if when == "stopped":
+        m.check("systemctl start flagman")
+    m.wait_for(f"! test -e {more}")
+    m.wait_for(f"! grep -q {more} /var/lib/flagman/bases")
+    wait_names(office, folder, *READY)
+    assert office.hands(f"watch {folder}/Printer Restart delete", "alice")[-1] == \
+        "Restart [Done].txt"
