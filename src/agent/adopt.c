@@ -177,7 +177,6 @@ static void clear_directory(int dirfd)
 	if (file_info_at(dirfd, NAME_STATUS, &info) == 0 && S_ISREG(info.mode) &&
 		info.uid == getuid() && info.nlink == 1)
 		(void)unlinkat(dirfd, NAME_STATUS, 0);
-	(void)unlinkat(dirfd, NAME_RUN, AT_REMOVEDIR);
 }
 
 static bool is_in_use(const struct agent *a, const struct base *base, const char *object)

@@ -289,15 +289,7 @@ static void drop_board(struct agent *a, struct before *o, uint32_t old)
 		file_info_at(dirfd, NAME_STATUS, &info) == 0 &&
 		file_id_equal(&info.id, &o->boards[old].status_id))
 		(void)unlinkat(dirfd, NAME_STATUS, 0);
-	/* folders go if nobody uses them; the directory itself is the executor's to remove */
-	if (dirfd >= 0 && w->run_folder)
-		(void)unlinkat(dirfd, old_str(o, w->run_folder), AT_REMOVEDIR);
-	for (uint32_t i = 0; dirfd >= 0 && i < w->n_actions; i++) {
-		uint32_t drop = o->view->actions[w->first_action + i].drop;
-		if (drop != VIEW_NONE)
-			(void)unlinkat(
-				dirfd, old_str(o, o->view->drops[drop].folder), AT_REMOVEDIR);
-	}
+	/* the directory and its folders are the executor's to remove (clearing.h) */
 	custody_free(o->boards[old].custody);
 }
 

@@ -27,6 +27,14 @@ static int open_marked(const struct marks *m, int dir, const char *name)
 	return fd >= 0 && mark_has(m, fd) ? steal_fd(&fd) : -1;
 }
 
+static int remove_directory(const struct marks *m, int dir, const char *name, int fd)
+{
+	if (unlinkat(dir, name, AT_REMOVEDIR) < 0)
+		return -errno;
+	mark_forget(m, fd);
+	return 0;
+}
+
 /* An object's directory, and the folders in it; Returned, in those, is the users'.  Of what people
  * exchange meanwhile, no more than an empty directory can be lost.  0; 1: it is not ours; or why it
  * stays, -errno. */
@@ -40,19 +48,36 @@ static int remove_object(const struct marks *m, int base, const char *name)
 	for (const struct dirent *e; (e = dir_next(d));) {
 		int folder = open_marked(m, fd, e->d_name);
 		if (folder >= 0)
-			(void)unlinkat(fd, e->d_name, AT_REMOVEDIR);
+			(void)remove_directory(m, fd, e->d_name, folder);
 		close_fd(folder);
 	}
-	return unlinkat(base, name, AT_REMOVEDIR) < 0 ? -errno : 0;
+	return remove_directory(m, base, name, fd);
 }
 
-static void remove_objects(const struct marks *m, int base, const char *path)
+/* Another directory.path, or what leads to one. */
+static bool leads_to_base(const struct generation *g, const char *path, const char *name)
+{
+	size_t len = strlen(path), n = strlen(name);
+
+	for (uint32_t i = 0; g && i < g->n_bases; i++) {
+		const char *other = g->bases[i].path;
+		if (!strncmp(other, path, len) && other[len] == '/' &&
+			!strncmp(other + len + 1, name, n) &&
+			(other[len + 1 + n] == '/' || !other[len + 1 + n]))
+			return true;
+	}
+	return false;
+}
+
+static void remove_objects(
+	const struct marks *m, int base, const char *path, const struct generation *g)
 {
 	_cleanup_dir_ DIR *d = dir_open(base, ".");
 
 	for (const struct dirent *e; (e = dir_next(d));) {
-		int r = strcmp(e->d_name, EXEC_CUSTODY) == 0 ? 1
-							     : remove_object(m, base, e->d_name);
+		if (strcmp(e->d_name, EXEC_CUSTODY) == 0 || leads_to_base(g, path, e->d_name))
+			continue;
+		int r = remove_object(m, base, e->d_name);
 		if (r < 0)
 			log_info("%s/%s stays: %s", path, e->d_name,
 				r == -ENOTEMPTY ? "something of somebody's is in it"
@@ -83,21 +108,21 @@ static void clear_staging(int staging)
 			(void)unlinkat(staging, e->d_name, 0);
 }
 
-/* 1: there are payloads in it. */
-static int remove_custody(const struct identity *id, int dir, const char *path)
+static void remove_custody(
+	const struct marks *m, const struct identity *id, int dir, const char *path)
 {
 	_cleanup_close_ int custody = openat(dir, EXEC_CUSTODY, OPEN_FLAGS);
 	_cleanup_close_ int staging = custody < 0 ? -1 : openat(custody, EXEC_STAGING, OPEN_FLAGS);
 
 	if (!is_of(custody, geteuid()) || !is_of(staging, id->uid))
-		return 0;
+		return;
 	clear_staging(staging);
-	if (unlinkat(custody, EXEC_STAGING, AT_REMOVEDIR) == 0 &&
-		unlinkat(dir, EXEC_CUSTODY, AT_REMOVEDIR) == 0)
-		return 0;
-	log_warning("%s/" EXEC_CUSTODY " stays: %s", path,
-		errno == ENOTEMPTY ? "there are payloads in it" : strerror(errno));
-	return errno == ENOTEMPTY;
+	int r = remove_directory(m, custody, EXEC_STAGING, staging);
+	if (r == 0)
+		r = remove_directory(m, dir, EXEC_CUSTODY, custody);
+	if (r < 0)
+		log_warning("%s/" EXEC_CUSTODY " stays: %s", path,
+			r == -ENOTEMPTY ? "there are payloads in it" : strerror(-r));
 }
 
 /* The base itself, and what is above it, where flagmand has made it.  By "..", not by path: who may
@@ -110,10 +135,11 @@ static void remove_base(const struct marks *m, int dir, const char *path)
 
 	while (copy && (slash = strrchr(copy, '/')) && fd >= 0 && mark_has(m, fd)) {
 		int parent = openat(fd, "..", OPEN_FLAGS);
+		int r = parent < 0 ? -errno : remove_directory(m, parent, slash + 1, fd);
 
-		if (parent >= 0 && unlinkat(parent, slash + 1, AT_REMOVEDIR) < 0) {
-			if (errno != ENOTEMPTY)
-				log_info("%s stays: %s", copy, strerror(errno));
+		if (r < 0) {
+			if (r != -ENOTEMPTY)
+				log_info("%s stays: %s", copy, strerror(-r));
 			close_fd(parent);
 			return;
 		}
@@ -137,18 +163,18 @@ static int reach(const struct base_state *b)
 	return info.id.dev == b->dev ? steal_fd(&dir) : -ENODEV;
 }
 
-int clear_base(int state, const struct identity *id, const struct base_state *b)
+int clear_base(int state, const struct identity *id, const struct base_state *b,
+	const struct generation *g)
 {
 	const struct marks m = {.state = state, .privileged = id->privileged};
 	_cleanup_close_ int dir = reach(b);
-	int r;
 
 	if (dir < 0)
 		return dir;
-	remove_objects(&m, dir, b->path);
-	r = remove_custody(id, dir, b->path);
+	remove_objects(&m, dir, b->path, g);
+	remove_custody(&m, id, dir, b->path);
 	remove_base(&m, dir, b->path);
-	return r;
+	return 0;
 }
 
 /* ---- what is not configured, where other objects are ---- */
@@ -175,21 +201,6 @@ static struct names objects_of(const struct generation *g, uint32_t base)
 	if (names.n)
 		qsort(names.list, names.n, sizeof(*names.list), compare_names);
 	return names;
-}
-
-/* Another directory.path, or what leads to one. */
-static bool leads_to_base(const struct generation *g, const char *path, const char *name)
-{
-	size_t len = strlen(path), n = strlen(name);
-
-	for (uint32_t i = 0; i < g->n_bases; i++) {
-		const char *other = g->bases[i].path;
-		if (!strncmp(other, path, len) && other[len] == '/' &&
-			!strncmp(other + len + 1, name, n) &&
-			(other[len + 1 + n] == '/' || !other[len + 1 + n]))
-			return true;
-	}
-	return false;
 }
 
 static void clear_objects_in(const struct marks *m, const struct generation *g, uint32_t base)

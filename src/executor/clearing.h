@@ -12,9 +12,11 @@
 #include "executor/generation.h"
 #include "executor/identity.h"
 
-/* All of a base: the directories in it, .flagman, itself.  0, 1 where payloads remain in .flagman,
- * or -errno where B can't be reached: then nothing is touched. */
-int clear_base(int state, const struct identity *id, const struct base_state *b);
+/* All of a base: the directories in it, but those that lead to a base of G (or NULL); .flagman,
+ * unless there are payloads in it; the base itself.  0, or -errno where it can't be reached: then
+ * nothing is touched. */
+int clear_base(int state, const struct identity *id, const struct base_state *b,
+	const struct generation *g);
 /* In the bases of G: the directories of objects that G does not have. */
 void clear_objects(int state, const struct identity *id, const struct generation *g);
 

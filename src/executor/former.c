@@ -140,7 +140,7 @@ void former_clear(struct executor *x)
 			g->former[kept++] = *b;
 			continue;
 		}
-		if (clear_base(x->places.state, &x->id, b) == 0)
+		if (clear_base(x->places.state, &x->id, b, g) == 0)
 			base_forget(&records, b->path);
 		free(b->owned);
 	}

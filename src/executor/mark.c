@@ -59,3 +59,11 @@ int mark_set(const struct marks *m, int dir)
 	fd = openat(m->state, name, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 	return fd < 0 ? -errno : 0;
 }
+
+void mark_forget(const struct marks *m, int dir)
+{
+	char name[128];
+
+	if (record_name(dir, name, sizeof(name)) == 0)
+		(void)unlinkat(m->state, name, 0);
+}

@@ -17,5 +17,7 @@ struct marks {
 bool mark_has(const struct marks *m, int dir);
 /* 0 or -errno. */
 int mark_set(const struct marks *m, int dir);
+/* DIR was removed; its record, if it has one, goes. */
+void mark_forget(const struct marks *m, int dir);
 
 #endif

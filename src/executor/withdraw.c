@@ -60,7 +60,7 @@ void withdraw_agent_ended(struct executor *x)
 /* False: it can't be seen, so what is there stays. */
 static bool withdraw_from(const struct executor *x, const struct base_state *b)
 {
-	if (clear_base(x->places.state, &x->id, b) >= 0)
+	if (clear_base(x->places.state, &x->id, b, NULL) == 0)
 		return true;
 	log_warning("%s can't be reached: what is there stays", b->path);
 	return false;

@@ -176,6 +176,19 @@ def test_the_last_snippet_of_a_path(inst, when):
     inst.wait_ran("Go", 1)
 
 
+def test_a_path_that_another_is_in(inst):
+    """And nothing below that is touched, though it is flagmand's own and empty."""
+    inst.define("Web", GO)
+    inst.define("App", GO, path=inst.share / "more")
+    inst.start()
+    wait_for((inst.share / "more" / "App" / "Status.txt").exists, "it is there", dump=inst.dump)
+    os.unlink(inst.conf / "web.yaml")
+    wait_listed(inst, inst.share, ["more"])
+    wait_listed(inst, inst.share / "more" / "App", ["Go.txt", "Run", "Status.txt"])
+    os.unlink(inst.share / "more" / "App" / "Go.txt")
+    inst.wait_ran("Go", 1)
+
+
 def test_a_payload_that_was_kept_stays_with_its_place(inst):
     """Nothing says any more where it came from: it is not lost, and the log says where it is."""
     made = inst.root / "made"
@@ -186,13 +199,11 @@ def test_a_payload_that_was_kept_stays_with_its_place(inst):
     wait_for((made / "App" / "In").exists, "its folder is there", dump=inst.dump)
     (made / "App" / "In" / "a.war").write_text("content")
     wait_for((made / "App" / "Deploy [Failed].txt").exists, "it failed", dump=inst.dump)
-    for _ in range(2):
-        inst.stop()
-        mark = inst.mark()
-        (inst.conf / "app.yaml").unlink(missing_ok=True)
-        inst.start()
-        inst.wait_log(f"{made}/.flagman stays: there are payloads in it", mark)
-        wait_listed(inst, made, [".flagman"])
+    inst.stop()
+    os.unlink(inst.conf / "app.yaml")
+    inst.start()
+    inst.wait_log(f"{made}/.flagman stays: there are payloads in it")
+    wait_listed(inst, made, [".flagman"])
     payload, = (made / ".flagman" / "staging").iterdir()
     assert payload.read_text() == "content"
 
@@ -243,3 +254,27 @@ def test_a_path_that_is_not_mounted_now(inst):
     assert listed(made) == [".flagman", "App"]
     inst.start()
     wait_listed(inst, made, [])
+
+
+@pytest.mark.root
+def test_a_file_system_without_attributes(inst):
+    """What flagmand has made there is on record, as long as it is there."""
+    def records():
+        return len(listed(inst.state / "directories") or [])
+
+    subprocess.run(["mount", "-t", "ramfs", "-o", "mode=755", "ramfs", inst.share], check=True)
+    try:
+        inst.define("App", GO)
+        inst.define("Web", GO)
+        inst.start()
+        inst.wait_state("Web", "Go", "")
+        assert records() == 6  # with .flagman and staging
+        os.unlink(inst.conf / "app.yaml")
+        wait_listed(inst, inst.share, [".flagman", "Web"])
+        assert records() == 4
+        os.unlink(inst.conf / "web.yaml")
+        wait_listed(inst, inst.share, [])
+        assert records() == 0
+        inst.stop()
+    finally:
+        subprocess.run(["umount", "--lazy", inst.share], check=True)

@@ -133,6 +133,10 @@ NEVER = [
             "create rename rmdir reparent setattr relabelfrom relabelto", name, "dir")
       for name in ("flagman_share_t", "flagman_object_t", "flagman_drop_t")),
 
+    *(Never(f"the agent removes and moves no directory: {name}", AGENT,
+            "rename rmdir reparent relabelfrom relabelto", name, "dir")
+      for name in ("flagman_share_t", "flagman_object_t", "flagman_drop_t", "flagman_spool_t")),
+
     # --- what smb.conf includes ---
     *(Never(f"{who} does not say what is shared", who, CHANGE, SHARES, "file")
       for who in (*DOMAINS, *READ_SMB_CONF[:-1]) if who != EXECUTOR),
