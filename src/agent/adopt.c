@@ -105,6 +105,7 @@ static struct dead names_of(const struct stored_flag *s)
 		.group = adopt_copy(s->group),
 		.action = adopt_copy(s->action),
 		.id = s->id,
+		.run = s->run,
 	};
 }
 
@@ -213,9 +214,30 @@ static bool bury_flag(struct agent *a, const char *object, const char *action, s
 	return everywhere;
 }
 
+/* Nothing says any more where it came from. */
+static void tell_of_payload(struct agent *a, const struct dead *d)
+{
+	struct run run = {0};
+	struct file_info info;
+	char hex[TOKEN_HEX + 1];
+
+	if (!d->run || store_get_run(a->store, d->run, &run) < 0 || !run.payload) {
+		run_done(&run);
+		return;
+	}
+	for (size_t i = 0; i < a->n_bases; i++)
+		if (board_has_taken(&a->bases[i], &run.token, &info))
+			log_warning("%s/%s is configured no longer: %s, which it had, stays in "
+				    "%s/" STAGING "/%s",
+				d->object, d->action, run.payload, board_base_path(a, &a->bases[i]),
+				token_hex(&run.token, hex));
+	run_done(&run);
+}
+
 /* Files of actions that are no longer configured: dead buttons would be worse than none. */
 static void bury(struct agent *a, const struct dead *d)
 {
+	tell_of_payload(a, d);
 	if (bury_flag(a, d->object, d->action, d->id, NULL) && store_begin(a->store) == 0)
 		(void)store_delete_flag(a->store, d->object, d->group, d->action);
 }

@@ -42,6 +42,7 @@ struct row {
 struct dead {
 	char *object, *group, *action;
 	struct file_id id;
+	uint64_t run;
 };
 
 /* A board, as it was found. */

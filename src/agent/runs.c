@@ -330,6 +330,11 @@ void runs_over(struct agent *a, struct live *l)
 
 	if (l->flag && l->run.payload)
 		custody_over(a, l);
+	else if (l->run.payload) /* nothing says any more where it came from */
+		log_warning("%s/%s is configured no longer: %s, which it had, stays in " STAGING
+			    "/%s",
+			l->run.object, l->run.action, l->run.payload,
+			token_hex(&l->run.token, hex));
 	if (l->taken && l->flag) {
 		int staging = board_base(a, flag_board(a, l->flag))->staging_fd;
 		if (staging >= 0)

@@ -189,9 +189,10 @@ def test_a_path_that_another_is_in(inst):
     inst.wait_ran("Go", 1)
 
 
-def test_a_payload_that_was_kept_stays_with_its_place(inst):
+@pytest.mark.parametrize("place", ["share", "made"])
+def test_a_payload_that_was_kept(inst, place):
     """Nothing says any more where it came from: it is not lost, and the log says where it is."""
-    made = inst.root / "made"
+    made = inst.root / place
     inst.define("Other", GO)
     inst.define("App", "- name: Deploy\n  command: %ACT% Deploy 'exit 1'\n"
                 "  drop: {folder: In, accept: ['*.war'], settle: 0}\n", path=made)
@@ -202,10 +203,26 @@ def test_a_payload_that_was_kept_stays_with_its_place(inst):
     inst.stop()
     os.unlink(inst.conf / "app.yaml")
     inst.start()
-    inst.wait_log(f"{made}/.flagman stays: there are payloads in it")
-    wait_listed(inst, made, [".flagman"])
-    payload, = (made / ".flagman" / "staging").iterdir()
+    payload, = [p for p in (made / ".flagman" / "staging").iterdir() if len(p.name) == 32]
+    inst.wait_log(f"App/Deploy is configured no longer: a.war, which it had, stays in {payload}")
+    if place == "made":
+        inst.wait_log(f"{made}/.flagman stays: there are payloads in it")
+    wait_listed(inst, made, [".flagman"] if place == "made" else [".flagman", "Other"])
     assert payload.read_text() == "content"
+
+
+def test_a_payload_of_a_run_under_way(inst):
+    inst.define("Other", GO)
+    inst.define("App", "- name: Deploy\n  command: %ACT% Deploy listen\n"
+                "  drop: {folder: In, accept: ['*.war'], settle: 0}\n")
+    inst.start()
+    inst.drop("App", "In", "a.war", b"content")
+    inst.wait_state("App", "Deploy", "Running")
+    os.unlink(inst.conf / "app.yaml")
+    wait_listed(inst, inst.share, [".flagman", "Other"])
+    inst.tell("Deploy", "exit 0")
+    where = inst.wait_log("App/Deploy is configured no longer: a.war, which it had, stays in (.*)")
+    assert (inst.share / where[1]).read_text() == "content"
 
 
 def groups_of_agent(inst):
