@@ -462,6 +462,28 @@ static void history_survives_an_upgrade(void **state)
 	assert_null(f->s);
 }
 
+/* Which board a directory was is not in version 2: none is known, so nothing is taken for pressed.
+ */
+static void directories_of_version_2_are_forgotten(void **state)
+{
+	struct fixture *f = *state;
+	struct file_id id = {.dev = 1, .ino = 2, .btime_ns = 3}, got;
+
+	put_run(f->s, 1, "Apache", "Restart", STATE_FAILED);
+	assert_int_equal(
+		db_exec(f->s, "PRAGMA user_version=2; DROP TABLE directories; CREATE TABLE "
+			      "directories (path TEXT"
+			      " PRIMARY KEY, dev INTEGER, ino INTEGER, btime INTEGER)"
+			      " WITHOUT ROWID; INSERT INTO directories VALUES ('/a',1,2,3)"),
+		0);
+	reopen(f, false);
+	assert_int_equal(runs_in(f->s), 1);
+	assert_int_equal(store_get_directory(f->s, "Apache", "", &got), -ENOENT);
+	assert_int_equal(store_put_directory(f->s, "Apache", "", &id), 0);
+	assert_int_equal(store_get_directory(f->s, "Apache", "", &got), 0);
+	assert_true(file_id_equal(&got, &id));
+}
+
 static void upgrade_that_fails_changes_nothing(void **state)
 {
 	struct fixture *f = *state;
@@ -535,6 +557,7 @@ int main(void)
 		TEST(turn_is_one_transaction),
 		TEST(file_is_private),
 		TEST(history_survives_an_upgrade),
+		TEST(directories_of_version_2_are_forgotten),
 		TEST(upgrade_that_fails_changes_nothing),
 		TEST(hot_queries_use_an_index),
 	};
