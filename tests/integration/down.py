@@ -30,6 +30,18 @@ def no_service(inst):
     inst.start()
 
 
+def while_stopped(inst, change):
+    inst.stop()
+    change()
+    inst.start()
+
+
+def while_dead(inst, change):
+    inst.kill("executor")
+    change()
+    inst.start()
+
+
 @contextlib.contextmanager
 def database(inst):
     """flagman's own, while it is stopped."""

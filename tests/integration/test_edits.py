@@ -7,6 +7,7 @@ import os
 import re
 
 import pytest
+from down import while_dead, while_stopped
 from lib.waiting import stays, wait_for
 
 BEFORE = """\
@@ -99,18 +100,6 @@ def while_the_agent_is_dead(inst, change):
     """It is started with the new configuration."""
     inst.kill("agent", wait=False)
     change()
-
-
-def while_stopped(inst, change):
-    inst.stop()
-    change()
-    inst.start()
-
-
-def while_dead(inst, change):
-    inst.kill("executor")
-    change()
-    inst.start()
 
 
 WHEN = [live, with_another_agent, while_the_agent_is_dead, while_stopped, while_dead]

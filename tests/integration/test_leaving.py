@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from boards import QUICK, apache
+from down import while_dead, while_stopped
 from lib.waiting import wait_for
 
 GO = "- name: Go\n  command: %ACT% Go 'exit 0'\n"
@@ -26,18 +27,6 @@ def wait_listed(inst, directory, names):
 
 def while_running(inst, change):
     change()
-
-
-def while_stopped(inst, change):
-    inst.stop()
-    change()
-    inst.start()
-
-
-def while_dead(inst, change):
-    inst.kill("executor")
-    change()
-    inst.start()
 
 
 WHEN = pytest.mark.parametrize("when", [while_running, while_stopped, while_dead])
