@@ -164,7 +164,7 @@ static void look(struct doctor *d)
 	doctor_user(d);
 }
 
-static void doctor_done(struct doctor *d)
+void doctor_done(struct doctor *d)
 {
 	free_list(d->findings, d->n_findings);
 	free_list(d->unseen, d->n_unseen);
@@ -197,6 +197,7 @@ int verb_doctor(const struct cli *cli)
 	if (r < 0)
 		unreadable(&d, r);
 	d.config = c;
+	doctor_await(&d);
 	look(&d);
 	if (cli->json)
 		print_json(&d);

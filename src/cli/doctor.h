@@ -48,10 +48,16 @@ void doctor_unseen(struct doctor *d, const char *area, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 
 /* The looks, one a file where the file's name says so. */
-void doctor_service(struct doctor *d);  /* does it run, what does it say; flags that are missing */
-void doctor_live(struct doctor *d);     /* does it have what the files say? */
-void doctor_conf_dir(struct doctor *d); /* owners and modes; what check finds */
-void doctor_snippets(struct doctor *d); /* what is never read */
+void doctor_service(struct doctor *d); /* does it run, what does it say; flags that are missing */
+void doctor_live(struct doctor *d);    /* does it have what the files say? */
+/* Before them all: whoever has just written a snippet is not told that it has no effect.  Waits for
+ * a moment until it has. */
+void doctor_await(const struct doctor *d);
+/* Fills d->live.  0 or an exit status; nothing is found. */
+int doctor_ask_live(struct doctor *d);
+void doctor_done(struct doctor *d);
+void doctor_conf_dir(struct doctor *d);    /* owners and modes; what check finds */
+void doctor_snippets(struct doctor *d);    /* what is never read */
 void doctor_directories(struct doctor *d); /* owners, modes, file systems */
 void doctor_ways(struct doctor *d);        /* directories above, for agent and members */
 void doctor_commands(struct doctor *d);    /* programs, directories, units */

@@ -183,6 +183,17 @@ static void take_action(const union control_message *m, void *userdata)
 	keep(d, &m->action);
 }
 
+static void take_name(const union control_message *m, void *userdata)
+{
+	if (m->header.type == CONTROL_ACTION)
+		keep(userdata, &m->action);
+}
+
+int doctor_ask_live(struct doctor *d)
+{
+	return ask(d, CONTROL_STATUS, take_name, d);
+}
+
 static void not_running(struct doctor *d)
 {
 	doctor_found(d, AREA, NULL, "flagman is not running (nobody serves %s/%s)", d->cli->run_dir,

@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
+import threading
 
 import pytest
 
@@ -81,6 +82,7 @@ def test_another_version_runs(patient):
 
 LISTEN = """
 import sys
+import threading
 sys.path.insert(0, sys.argv[1])
 from fake_agent import FakeAgent
 agent = FakeAgent(sys.argv[2])
@@ -139,6 +141,19 @@ def test_snippets_that_were_not_taken_up(patient):
     assert service[0] == ("flagman has what no snippet has: Gone/Go", "flagman reload")
     assert service[1][0] == "flagman does not have Web/Go, as the snippets do"
     assert service[1][1].startswith("flagman reload")
+
+
+def test_a_snippet_of_just_now(patient):
+    """It takes effect by itself, and that takes a moment."""
+    text = (patient.prepare().cli.conf_dir / "apache.yaml").read_text()
+    patient.cli.snippet("web.yaml", text.replace("object: Apache", "object: Web"))
+    add = threading.Timer(0.7, lambda: patient.agent.add("Web", "Go", path="/nonexistent",
+                                                         state="running"))
+    add.start()
+    assert [m for m, _ in patient.of("service", young=True) if "snippet" in m] == []
+    add.join()
+    del patient.agent.actions[-1]
+    assert [m for m, _ in patient.of("service") if "Web/Go, as the snippets do" in m]
 
 
 def test_two_instances(patient):

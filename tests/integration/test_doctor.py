@@ -18,6 +18,17 @@ def test_all_is_well(inst, samba):
     assert doctor(inst, samba, 0) == []
 
 
+def test_asked_at_once(inst, samba):
+    """Ten commands are pasted: the snippet is read a moment after it was written."""
+    apache(inst)
+    inst.define("New", "- name: Go\n  command: %ACT% Go\n", path=inst.share / "new")
+    done = inst.cli("--conf-dir", str(inst.conf), "doctor", "--json", "--smb-conf",
+                    str(samba.conf))
+    found = [f for f in json.loads(done.stdout)["findings"] if f["area"] != "share"]
+    assert found == []
+    assert (inst.share / "new" / "New" / "Go.txt").exists()
+
+
 def test_a_service_that_has_stopped(inst, samba):
     apache(inst)
     inst.stop()
