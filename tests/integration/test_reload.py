@@ -309,8 +309,8 @@ def test_what_was_removed_while_flagman_was_down(inst):
     inst.define("Other", QUIT.format("Come"), group=QUICK)
     inst.start()
     inst.wait_state("Other", "Come", "")
-    assert sorted(os.listdir(inst.share / "Apache")) == ["mine.txt"]
-    assert sorted(os.listdir(inst.share / "Other")) == ["Come.txt", "Run", "Status.txt"]
+    inst.wait_board("Apache", ["mine.txt"])
+    inst.wait_board("Other", ["Come.txt", "Run", "Status.txt"])
     inst.stop()
     apache(inst)
     assert sorted(inst.flags("Apache")) == ["Restart", "Start", "Stop", "mine"]
